@@ -1,0 +1,1 @@
+"""Ray core: ingress, pool, calls, hand-over."""

@@ -1,0 +1,1 @@
+"""The call: pure asyncio, free of Ray and of web frameworks."""

@@ -1,0 +1,1 @@
+"""The agent: the model loop, its tools, the playbook, the deterministic policy."""

@@ -1,0 +1,1 @@
+"""Telephone audio: the AudioSocket wire, playout, voice activity, resampling."""

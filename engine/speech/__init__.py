@@ -1,0 +1,1 @@
+"""Recognition and synthesis: ports, the gRPC contract, providers."""

@@ -1,0 +1,1 @@
+"""Benchmarks, measured from the outside."""

@@ -1,0 +1,1 @@
+"""Ray Serve: thin shells round providers."""
