@@ -1,0 +1,50 @@
+"""Settings of the engine: environment variables ``TRUNKLINE_…``, typed, documented, refused at start when wrong.
+
+``Settings()`` holds the defaults; ``load_settings()`` reads the environment and checks it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from engine.config.sections import (
+    DialogueSettings,
+    LoggingSettings,
+    NetworkSettings,
+    PathSettings,
+    PoolSettings,
+    RaySettings,
+    ScriptedSettings,
+    Settings,
+    SpeechSettings,
+    StoreSettings,
+    remote_target,
+)
+from engine.config.setting import Secret
+
+__all__ = [
+    "DialogueSettings",
+    "LoggingSettings",
+    "NetworkSettings",
+    "PathSettings",
+    "PoolSettings",
+    "RaySettings",
+    "ScriptedSettings",
+    "Secret",
+    "Settings",
+    "SpeechSettings",
+    "StoreSettings",
+    "load_settings",
+    "remote_target",
+]
+
+
+def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
+    """Settings from ``environ`` (the process's own where None), paths absolute; an empty variable counts as not set.
+
+    Raises ConfigurationError that lists every wrong variable with its value and what was expected, and every variable
+    with our prefix that nobody knows.
+    """
+    from engine.config.loading import load_settings as load  # noqa: PLC0415 - pydantic: a call's process does without
+
+    return load(environ)

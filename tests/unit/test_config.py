@@ -1,0 +1,141 @@
+"""Settings: defaults, what is read, and what is refused."""
+
+from __future__ import annotations
+
+import pickle
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from engine.config import Secret, Settings, load_settings, remote_target
+from engine.config.loading import all_declared, expected
+from engine.errors import ConfigurationError
+
+
+def refusal(**variables: str) -> str:
+    with pytest.raises(ConfigurationError) as caught:
+        load_settings({f"TRUNKLINE_{name}": value for name, value in variables.items()})
+    return str(caught.value)
+
+
+def test_an_empty_environment_gives_the_defaults() -> None:
+    settings = load_settings({"PATH": "/bin"})
+    assert settings.network == Settings().network
+    assert settings.pool == Settings().pool
+    assert settings.dialogue == Settings().dialogue
+    assert settings.paths.state_dir == Path("var").absolute()
+
+
+def test_each_kind_of_value_is_read() -> None:
+    settings = load_settings(
+        {
+            "TRUNKLINE_CAPACITY": "40",
+            "TRUNKLINE_POOL_SPARE": "5",
+            "TRUNKLINE_SPEECH_SPEED": "1.2",
+            "TRUNKLINE_SPECULATE": "false",
+            "TRUNKLINE_STT": "grpc://stt.internal:7000",
+            "TRUNKLINE_STT_MODEL": "models/own",
+            "TRUNKLINE_SCRIPTED_TEXTS": "hello | two four five|",
+            "TRUNKLINE_STORE_TOKEN": "abc",
+            "TRUNKLINE_LOG_FORMAT": "json",
+        }
+    )
+    assert settings.pool.capacity == 40
+    assert settings.pool.spare == 5
+    assert settings.speech.speed == 1.2
+    assert settings.dialogue.speculate is False
+    assert remote_target(settings.speech.stt) == "stt.internal:7000"
+    assert settings.speech.stt_model == Path("models/own").absolute()
+    assert settings.scripted.texts == ("hello", "two four five")
+    assert settings.store.token.reveal() == "abc"
+    assert settings.logging.format == "json"
+
+
+def test_an_empty_variable_counts_as_not_set() -> None:
+    assert load_settings({"TRUNKLINE_CAPACITY": "", "TRUNKLINE_STT_MODEL": ""}).pool.capacity == 20
+
+
+@pytest.mark.parametrize(
+    ("variable", "value", "reason"),
+    [
+        ("CAPACITY", "many", "a whole number from 1 up (calls)"),
+        ("CAPACITY", "0", "a whole number from 1 up (calls)"),
+        ("ADMIN_PORT", "65536", "a whole number from 0 to 65535"),
+        ("VAD_THRESHOLD", "nan", "a number from 0.05 to 0.95"),
+        ("SPECULATE", "perhaps", "`true` or `false`"),
+        ("STT", "grpc://host", "`embedded`, `scripted` or `grpc://HOST:PORT`"),
+        ("TTS", "festival", "`embedded`, `nanotts`, `scripted` or `grpc://HOST:PORT`"),
+        ("LOG_LEVEL", "chatty", "`debug`, `info`, `warning` or `error`"),
+        ("STORE_URL", "ftp://shop", "`embedded` or a URL (`http://…`, `https://…`)"),
+        ("LANGUAGE", "English please", "a BCP 47 tag such as `en` or `pt-BR`"),
+    ],
+)
+def test_a_wrong_value_is_named_with_what_was_expected(variable: str, value: str, reason: str) -> None:
+    assert f"TRUNKLINE_{variable}: got {value!r}, expected {reason}" in refusal(**{variable: value})
+
+
+def test_all_wrong_values_are_named_at_once() -> None:
+    message = refusal(CAPACITY="x", LOG_FORMAT="xml", BARGE_IN_MS="-1")
+    assert message.startswith("3 settings are wrong:")
+    assert [line.split(":")[0].strip() for line in message.splitlines()[1:]] == [
+        "TRUNKLINE_CAPACITY",
+        "TRUNKLINE_BARGE_IN_MS",
+        "TRUNKLINE_LOG_FORMAT",
+    ]
+
+
+def test_an_unknown_variable_is_refused_with_the_nearest_name() -> None:
+    assert "TRUNKLINE_CAPACTY: no such setting; did you mean TRUNKLINE_CAPACITY?" in refusal(CAPACTY="3")
+    assert refusal(ZZZZ="1").endswith("TRUNKLINE_ZZZZ: no such setting")
+
+
+@pytest.mark.parametrize(
+    ("variables", "reason"),
+    [
+        ({"PAUSE_MS": "500"}, "TRUNKLINE_PAUSE_MS: got 500, expected less than TRUNKLINE_ENDPOINTING_MS (500)"),
+        ({"POOL_READY": "30"}, "TRUNKLINE_POOL_READY: got 30, expected at most"),
+        ({"ADMIN_PORT": "9092"}, "TRUNKLINE_ADMIN_PORT: got 9092, expected another port"),
+    ],
+)
+def test_values_that_contradict_each_other_are_refused(variables: dict[str, str], reason: str) -> None:
+    assert reason in refusal(**variables)
+
+
+def test_a_small_pool_is_ready_when_it_is_full() -> None:
+    pool = load_settings({"TRUNKLINE_CAPACITY": "1", "TRUNKLINE_POOL_SPARE": "0"}).pool
+    assert pool.ready == 1
+
+
+def test_any_free_port_may_be_asked_for_more_than_once() -> None:
+    network = load_settings({"TRUNKLINE_ADMIN_PORT": "0", "TRUNKLINE_TELEPHONY_PORT": "0"}).network
+    assert (network.admin_port, network.telephony_port) == (0, 0)
+
+
+def test_settings_travel_and_compare() -> None:
+    settings = load_settings({"TRUNKLINE_TELEPHONY_TOKEN": "hush"})
+    assert pickle.loads(pickle.dumps(settings)) == settings
+    assert settings != Settings()
+
+
+def test_a_secret_does_not_show_itself() -> None:
+    secret = Secret("hush")
+    assert "hush" not in f"{secret} {secret!r} {load_settings({'TRUNKLINE_STORE_TOKEN': 'hush'})}"
+    assert secret.reveal() == "hush"
+    assert not Secret("")
+
+
+def test_every_setting_is_documented_and_its_default_is_right() -> None:
+    variables = [one.variable for one in all_declared()]
+    assert len(variables) == len(set(variables))
+    for one in all_declared():
+        assert one.rule.help.endswith((".", ".`")), one.variable
+        assert expected(one), one.variable
+        suffix = one.variable.rpartition("_")[2]
+        assert {"MS": "ms", "S": "s", "MB": "MB"}.get(suffix, one.rule.unit) == one.rule.unit, one.variable
+
+
+def test_a_call_can_hold_settings_without_pydantic() -> None:
+    code = "import sys, engine.config; engine.config.Settings(); print('pydantic' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
