@@ -1,0 +1,73 @@
+# make run     install what is needed, start the engine, place a demonstration call
+# make test    install what is needed, check the code, run the tests
+# Both need Python 3.11 or newer and a package registry in reach; nothing else.
+
+SHELL := /bin/sh
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+# The first Python that is new enough; `make PYTHON=/path/to/python3 …` names another.
+PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 python; do \
+	$$p -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && { command -v $$p; break; }; done)
+
+BIN := .venv/bin
+STAMP := .venv/.installed
+BENCHMARKS := overhead density barge-in turns accept takeover
+# Settings of your own may stand in .env (see .env.example).
+WITH_ENV := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
+
+.PHONY: help setup run test check generated generate lock lock-setup proto bench clean distclean
+
+help:
+	@sed -n 's/^# \(make .*\)/\1/p' Makefile
+	@echo "also: setup check bench generate lock clean distclean"
+
+setup: $(STAMP)
+
+$(STAMP): requirements.lock requirements-setup.lock pyproject.toml ops/install.py
+	@if [ -z "$(PYTHON)" ]; then \
+		echo "Trunkline needs Python 3.11 or newer; this machine has: $$(python3 --version 2>&1)." >&2; \
+		echo "Install one, or name it: make PYTHON=/path/to/python3 $(MAKECMDGOALS)" >&2; exit 1; fi
+	@$(PYTHON) -I ops/install.py
+	@touch $@
+
+run: $(STAMP)
+	@$(WITH_ENV) exec $(BIN)/trunkline up --demo
+
+test: $(STAMP) check
+	$(BIN)/pytest
+
+check: $(STAMP) generated
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+# What is made from something else must be what it would be made to.
+generated: $(STAMP)
+	@$(BIN)/python -m ops.generated
+
+# docs/settings.md, .env.example and the Python side of the speech contract.
+generate proto: $(STAMP)
+	@$(BIN)/python -m ops.generated --write
+
+lock: $(STAMP)
+	$(BIN)/uv pip compile pyproject.toml --all-extras --universal --python-version 3.11 --generate-hashes \
+		--no-emit-index-url --no-annotate -o requirements.lock
+
+lock-setup: $(STAMP)
+	@{ echo '# The installer, by hash. `make lock-setup` makes this file.'; \
+	   echo uv | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes \
+	   	--no-emit-index-url --no-annotate --no-header; } > requirements-setup.lock.new
+	@mv requirements-setup.lock.new requirements-setup.lock
+
+bench: $(STAMP)
+	@mkdir -p var/bench
+	@set -e; for b in $(BENCHMARKS); do $(BIN)/trunkline bench $$b --json var/bench/$$b.json; done
+
+clean:
+	rm -rf build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
+	find . -name __pycache__ -type d -not -path './.venv/*' -prune -exec rm -rf {} +
+
+distclean: clean
+	rm -rf .venv var
