@@ -1,4 +1,5 @@
 """What is wrong with this machine or this configuration, and how to mend it."""
+# ruff: noqa: PLC0415 - a check imports what it looks at: the others go on where that is broken
 
 from __future__ import annotations
 
@@ -84,7 +85,7 @@ def examine(environ: Mapping[str, str] | None = None) -> Iterator[Finding]:
     for name, check in CHECKS.items():
         try:
             yield from check(settings)
-        except Exception as error:  # noqa: BLE001 - the doctor survives every patient
+        except Exception as error:  # the doctor survives every patient
             yield Finding(name, "broken", f"{type(error).__name__}: {error}", "see the message")
 
 
@@ -296,21 +297,20 @@ def check_ray(settings: Settings, seconds: float = RAY_SECONDS) -> Iterator[Find
     """Whether Ray starts (or can be reached) and runs a task; in a process of its own, so that it leaves nothing."""
     address = settings.ray.address
     started = time.monotonic()
-    probe = subprocess.Popen(
+    mend = "is the cluster up, and its version the same?" if address else "see the message; is there memory left?"
+    with subprocess.Popen(
         [sys.executable, "-c", _RAY_PROBE, address],
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
-    )
-    mend = "is the cluster up, and its version the same?" if address else "see the message; is there memory left?"
-    try:
-        out, err = probe.communicate(timeout=seconds)
-    except subprocess.TimeoutExpired:
-        yield Finding("ray", "broken", f"not there after {seconds:.0f} s", mend)
-        return
-    finally:
-        _end_group(probe.pid)
+    ) as probe:
+        try:
+            out, err = probe.communicate(timeout=seconds)
+        except subprocess.TimeoutExpired:
+            os.killpg(probe.pid, signal.SIGKILL)
+            yield Finding("ray", "broken", f"not there after {seconds:g} s", mend)
+            return
     where = address or "a local one"
     if probe.returncode:
         last = next((line for line in reversed(err.splitlines()) if line.strip()), f"exit code {probe.returncode}")
@@ -318,13 +318,6 @@ def check_ray(settings: Settings, seconds: float = RAY_SECONDS) -> Iterator[Find
     else:
         version = out.strip().splitlines()[-1]
         yield Finding("ray", "ok", f"{version}, {where} answers in {time.monotonic() - started:.1f} s")
-
-
-def _end_group(pid: int) -> None:
-    try:
-        os.killpg(pid, signal.SIGKILL)
-    except ProcessLookupError:
-        return
 
 
 CHECKS: Final[dict[str, Check]] = {

@@ -34,7 +34,7 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
         for one in declared(section):
             text = given.get(one.variable, "")
             try:
-                values[one.field] = _resolved(_parse(text, hints[one.field], one) if text else one.default)
+                values[one.field] = _resolved(_parse(text, hints[one.field], one) if text else one.default, one)
             except ValueError:
                 shown = "a secret, not shown" if isinstance(one.default, Secret) else repr(text)
                 faults.append(f"{one.variable}: got {shown}, expected {expected(one)}")
@@ -114,8 +114,10 @@ def _parse(text: str, hint: Any, one: Declared) -> Any:
         raise ValueError(text) from error
 
 
-def _resolved(value: Any) -> Any:
+def _resolved(value: Any, one: Declared) -> Any:
     """Absolute paths: the processes of Ray have working directories of their own."""
+    if one.rule.path_with_slash and "/" in value:
+        return str(Path(value).expanduser().absolute())
     return value.expanduser().absolute() if isinstance(value, Path) else value
 
 

@@ -143,9 +143,10 @@ class DialogueSettings:
 
     playbook: str = setting(
         "tyre_shop",
-        "Name of a playbook that comes with the engine, or the path of your own.",
+        "Name of a playbook that comes with the engine, or the folder of your own.",
         pattern=r".+",
-        expected="a name or a path",
+        expected="a name, or a path with a slash in it",
+        path_with_slash=True,
     )
     language: str = setting(
         "en",

@@ -59,6 +59,8 @@ class Rule:
     """What a right value looks like, where type and limits do not say it."""
     variable: str = ""
     """Name of the environment variable after the prefix, where it is not the field's name."""
+    path_with_slash: bool = False
+    """A text with a slash in it is a path, and is made absolute."""
 
 
 def setting(
@@ -71,9 +73,10 @@ def setting(
     pattern: str = "",
     expected: str = "",
     variable: str = "",
+    path_with_slash: bool = False,
 ) -> T:
     """A dataclass field with a default and a rule."""
-    rule = Rule(help, unit, at_least, at_most, pattern, expected, variable)
+    rule = Rule(help, unit, at_least, at_most, pattern, expected, variable, path_with_slash)
     return dataclasses.field(default=default, metadata={"rule": rule})
 
 

@@ -53,6 +53,11 @@ def test_each_kind_of_value_is_read() -> None:
     assert settings.logging.format == "json"
 
 
+def test_a_playbook_of_ones_own_is_found_from_any_working_directory() -> None:
+    assert load_settings({"TRUNKLINE_PLAYBOOK": "./mine"}).dialogue.playbook == str(Path("mine").absolute())
+    assert load_settings({"TRUNKLINE_PLAYBOOK": "tyre_shop"}).dialogue.playbook == "tyre_shop"
+
+
 def test_an_empty_variable_counts_as_not_set() -> None:
     assert load_settings({"TRUNKLINE_CAPACITY": "", "TRUNKLINE_STT_MODEL": ""}).pool.capacity == 20
 
