@@ -131,13 +131,14 @@ _CLIP: Final = 32635
 
 def ulaw_decode(data: bytes) -> bytes:
     """µ-law, a byte a sample, as engine audio."""
-    decoding = _ulaw_decoding()
-    return decoding[np.frombuffer(data, np.uint8)].tobytes()
+    decoded: NDArray[np.int16] = _ulaw_decoding()[np.frombuffer(data, np.uint8)]
+    return decoded.tobytes()
 
 
 def ulaw_encode(pcm: bytes) -> bytes:
     """Engine audio as µ-law, a byte a sample. Raises ValueError on half a sample."""
-    return _ulaw_encoding()[np.frombuffer(pcm, "<u2")].tobytes()
+    encoded: NDArray[np.uint8] = _ulaw_encoding()[np.frombuffer(pcm, "<u2")]
+    return encoded.tobytes()
 
 
 @cache
