@@ -7,8 +7,8 @@ which reads no configuration of pip's.
 
 from __future__ import annotations
 
+import ast
 import os
-import shlex
 import shutil
 import subprocess
 import sys
@@ -114,13 +114,15 @@ def installer_environment() -> dict[str, str]:
 
 
 def installer_variables(listed: Sequence[str]) -> dict[str, str]:
-    """The installer's variables for what ``pip config list`` printed; a value from the environment wins."""
+    """The installer's variables for what ``pip config list`` printed (``key='value'`` lines, as Python writes them).
+
+    A value from the environment wins over one from a file.
+    """
     found: dict[str, str] = {}
     for line in sorted(listed, key=lambda line: line.startswith(":env:")):
         key, separator, value = line.partition("=")
         variable = _FOR_INSTALLER.get(key.rpartition(".")[2])
-        words = " ".join(shlex.split(value)).split()
-        if separator and variable and words:
+        if separator and variable and (words := str(ast.literal_eval(value)).split()):
             found[variable] = ("," if variable == "UV_FIND_LINKS" else " ").join(words)
     if "UV_INDEX" in found:
         found["UV_INDEX_STRATEGY"] = "unsafe-best-match"  # as pip does; the hashes keep it safe
