@@ -63,7 +63,8 @@ class RecognitionSession(Protocol):
     def results(self) -> AsyncIterator[Transcript]:
         """Partials and answers to flushes, in order; ends when the session is closed.
 
-        Raises RecognitionError when the recogniser is lost. A flush of audio without words is answered by an empty text.
+        Raises RecognitionError when the recogniser is lost. A flush of audio without words is answered by an empty
+        text.
         """
 
 
