@@ -80,11 +80,14 @@ def _outer_pip() -> bool:
 
 
 def install_installer() -> None:
-    own = _run([PYTHON, "-m", "pip", "--version"], quiet=True)
-    pip: list[str | Path] = [PYTHON, "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", PYTHON]
     arguments = ["install", "--quiet", "--disable-pip-version-check", "--require-hashes", "--only-binary", ":all:"]
-    if not _run([*pip, *arguments, "-r", ROOT / "requirements-setup.lock"]):
+    if not _run([*_pip(), *arguments, "-r", ROOT / "requirements-setup.lock"]):
         raise SetupError("the installer could not be installed: is a package registry in reach?")
+
+
+def _pip() -> list[str | Path]:
+    own = _run([PYTHON, "-m", "pip", "--version"], quiet=True)
+    return [PYTHON, "-m", "pip"] if own else [sys.executable, "-m", "pip", "--python", PYTHON]
 
 
 def install_packages() -> None:
@@ -108,7 +111,7 @@ def installer_environment() -> dict[str, str]:
     """This process's environment, with what is configured for pip under the installer's names."""
     environment = {**os.environ, "VIRTUAL_ENV": str(VENV)}
     listed = subprocess.run(
-        [PYTHON, "-m", "pip", "config", "list"], capture_output=True, text=True, check=False
+        [*_pip(), "config", "list"], capture_output=True, text=True, check=False
     ).stdout.splitlines()
     return {**installer_variables(listed), **environment}
 
