@@ -11,13 +11,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from engine.speech.providers.factory import make_recognizer, make_synthesizer
-
 from engine.audio.format import FRAME_BYTES, seconds_of
 from engine.audio.wav import read_wav, write_wav
 from engine.config import Settings
 from engine.errors import ConfigurationError, RecognitionError, SynthesisError
 from engine.speech.ports import RecognitionOptions, SpeechRecognizer, SpeechSynthesizer, SynthesisRequest, Transcript
+from engine.speech.providers.factory import make_recognizer, make_synthesizer
 
 ANSWER_SECONDS: Final = 30.0
 """How long a recogniser or a voice may take, beyond the duration of the audio itself."""
