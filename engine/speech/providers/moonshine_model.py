@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigurationError
 from engine.speech.providers.decode_queue import Decoded, Stop
+from engine.speech.providers.onnx_session import quiet_session
 
 SAMPLE_RATE: Final = 16000
 
@@ -34,27 +35,6 @@ def packaged_moonshine() -> Path:
     if spec is None or not spec.submodule_search_locations:
         raise ConfigurationError("moonshine: package moonshine-voice is not installed (the extra 'embedded')")
     return Path(spec.submodule_search_locations[0]) / "assets" / "tiny-en"
-
-
-def quiet_session(path: Path) -> Any:
-    """An onnxruntime session of one thread that does not spin. Raises ConfigurationError where the file is no model."""
-    import onnxruntime  # noqa: PLC0415  45 MB that only a process with models should carry
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = 1
-    options.inter_op_num_threads = 1
-    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-    options.add_session_config_entry("session.inter_op.allow_spinning", "0")
-    # Utterances differ in length: an arena would keep the largest it ever saw, for every shape anew.
-    options.enable_mem_pattern = False
-    options.enable_cpu_mem_arena = False
-    options.log_severity_level = 3
-    if not path.is_file():
-        raise ConfigurationError(f"model file {path} does not exist")
-    try:
-        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # onnxruntime's own exceptions have no common base but this
-        raise ConfigurationError(f"model file {path}: {error}") from error
 
 
 class MoonshineModel:
