@@ -11,6 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
+from engine.agent.speakable import spell_out
 from engine.audio.format import FRAME_BYTES, seconds_of
 from engine.audio.wav import read_wav, write_wav
 from engine.config import Settings
@@ -76,15 +77,18 @@ async def _answer(results: AsyncIterator[Transcript]) -> Transcript:
 
 
 def say(settings: Settings, text: str, out: Path) -> None:
-    """Speak ``text`` into a wav, as a caller would hear it. Raises ConfigurationError, SynthesisError."""
+    """Speak ``text`` into a wav as a caller would hear it, its numbers in words.
+
+    Raises ConfigurationError, SynthesisError.
+    """
     if not text.strip():
         raise ConfigurationError("there is nothing to say: the text is empty")
     asyncio.run(_say(settings, text, out))
 
 
 async def _say(settings: Settings, text: str, out: Path) -> None:
-    speech = settings.speech
-    request = SynthesisRequest(text, speech.voice, settings.dialogue.language, speech.speed, call_id="say")
+    speech, language = settings.speech, settings.dialogue.language
+    request = SynthesisRequest(spell_out(text, language), speech.voice, language, speech.speed, call_id="say")
     async with _running(make_synthesizer(settings)) as voice:
         pcm, first = await speak(voice, request)
     try:

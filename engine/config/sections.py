@@ -239,7 +239,7 @@ class ScriptedSettings:
     )
     texts: tuple[str, ...] = setting(
         (),
-        "What the recogniser recognises, in turn; empty: numbered texts.",
+        "What the recogniser recognises, in turn; empty: five sentences of a caller.",
         expected="texts separated by `|`",
         variable="SCRIPTED_TEXTS",
     )

@@ -149,6 +149,11 @@ def test_say_writes_what_a_caller_would_hear(
     assert voice.requests == [SynthesisRequest("hello", "mary", "en-GB", 1.5)]
 
 
+def test_numbers_are_said_in_words(voice: ToneVoice, tmp_path: Path) -> None:
+    speech.say(Settings(), "Order 4271", tmp_path / "said.wav")
+    assert voice.requests[0].text == "Order four two seven one"
+
+
 def test_an_empty_text_and_a_silent_voice_are_errors(voice: ToneVoice, tmp_path: Path) -> None:
     with pytest.raises(ConfigurationError, match="empty"):
         speech.say(Settings(), "  ", tmp_path / "out.wav")

