@@ -117,6 +117,7 @@ async def speak(voice: SpeechSynthesizer, request: SynthesisRequest) -> tuple[by
 
 class _Provider(Protocol):
     async def start(self) -> None: ...
+    async def check_health(self) -> None: ...
     async def close(self) -> None: ...
 
 
@@ -127,6 +128,7 @@ P = TypeVar("P", bound=_Provider)
 async def _running(provider: P) -> AsyncIterator[P]:
     try:
         await provider.start()
+        await provider.check_health()  # a server that is not there is told as such
         yield provider
     finally:
         await provider.close()

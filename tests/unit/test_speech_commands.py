@@ -76,7 +76,7 @@ class ToneVoice:
         self.requests = []
 
     async def check_health(self) -> None:
-        assert self.speaks
+        return
 
     async def close(self) -> None:
         return

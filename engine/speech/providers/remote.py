@@ -9,7 +9,8 @@ from engine.errors import ModelError, RecognitionError, SynthesisError
 from engine.speech.grpc_client import Channels, GrpcChatModel, GrpcRecognizer, GrpcSynthesizer
 from engine.speech.leases import FixedLeases
 
-_REACH_SECONDS: Final = 5.0
+REACH_SECONDS: Final = 5.0
+"""How long a server may take to accept a connection."""
 
 
 class RemoteRecognizer(GrpcRecognizer):
@@ -65,5 +66,5 @@ class RemoteChatModel(GrpcChatModel):
 
 async def _reach(channels: Channels, address: str) -> None:
     """Raises TimeoutError."""
-    async with asyncio.timeout(_REACH_SECONDS):
+    async with asyncio.timeout(REACH_SECONDS):
         await channels.to(address).channel_ready()
