@@ -8,6 +8,7 @@ import json
 import os
 import shlex
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -19,7 +20,7 @@ from typing import Any, Final
 
 import aiohttp
 
-from tests.telephony.rig.ports import free_tcp_port
+from tests.telephony.rig.ports import free_block
 
 Event = dict[str, Any]
 
@@ -89,10 +90,17 @@ class Engine:
 
     async def wait_calls(self, calls: int, *, within: float) -> None:
         """Wait until so many calls are running. Raises TimeoutError."""
+        await self._wait("calls", lambda running: running == calls, within)
+
+    async def wait_warm(self, processes: int, *, within: float) -> None:
+        """Wait until at least so many processes are ready for a call. Raises TimeoutError."""
+        await self._wait("warm", lambda ready: ready >= processes, within)
+
+    async def _wait(self, what: str, accept: Callable[[int], bool], within: float) -> None:
         deadline = time.monotonic() + within
-        while (running := (await self.health())["calls"]) != calls:
+        while not accept((report := await self.health())[what]):
             if time.monotonic() > deadline:
-                raise TimeoutError(f"{running} calls in the engine after {within} s, not {calls}")
+                raise TimeoutError(f"{what} not as expected within {within} s: {report}")
             await asyncio.sleep(0.1)
 
     @asynccontextmanager
@@ -115,7 +123,10 @@ class Engine:
 
     def _environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
-        ports = {f"TRUNKLINE_{name}_PORT": str(free_tcp_port()) for name in ("AUDIOSOCKET", "TELEPHONY", "ADMIN")}
+        first = free_block(3, socket.SOCK_STREAM)
+        ports = {
+            f"TRUNKLINE_{name}_PORT": str(first + n) for n, name in enumerate(("AUDIOSOCKET", "TELEPHONY", "ADMIN"))
+        }
         return {**own, **ports, "TRUNKLINE_STATE_DIR": str(self._folder / "state"), **self._settings}
 
     def _ready(self) -> dict[str, str]:
