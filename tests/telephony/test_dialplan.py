@@ -32,7 +32,7 @@ async def test_the_engine_hears_the_caller_and_the_caller_the_engine(asterisk: A
         await caller.press("5#")
         await caller.hang_up()
         (call,) = await engine.wait_ended(within=3.0)
-    assert call.caller == "1001"
+    assert (call.caller, call.dialled) == ("1001", "500")
     assert call.channel.startswith("PJSIP/callers-")
     assert call.keys == "5#"
     assert sum(len(packet) for packet in call.heard if is_tone(packet, CALLER_TONE)) >= 0.9 * 8000
@@ -134,6 +134,55 @@ async def test_a_full_engine_leads_to_the_operator_and_disturbs_nobody(
         assert first.heard.longest_gap(began, now) < 0.1
         assert first.heard.tone(GREETING_TONE, began, now) > 0.9 * (now - began) - 0.1
         assert [engine.calls[call].caller for call in operator.reached] == ["1002"]
+
+
+async def test_a_refused_announcement_leads_to_the_operator_at_once(asterisk: Asterisk, operator: SipOperator) -> None:
+    async with StandIn(Behaviour(announcement=401)) as engine, SipCaller(asterisk.sip_port) as caller:
+        await asterisk.point_at(engine.audiosocket, engine.http)
+        await caller.dial("500")
+        await operator.wait_reached(within=1.0)
+        assert engine.active == 0
+        assert caller.heard.tone(GREETING_TONE) == 0.0
+
+
+async def test_the_token_is_shown_with_every_request(asterisk: Asterisk, operator: SipOperator) -> None:
+    async with StandIn(Behaviour(ends_after=0.1)) as engine, SipCaller(asterisk.sip_port) as caller:
+        await asterisk.point_at(engine.audiosocket, engine.http, token="of two words & more")
+        await caller.dial("500")
+        await operator.wait_reached(within=3.0)
+        assert [call.token for call in engine.calls.values()] == ["of two words & more"]
+        assert engine.tokens == ["of two words & more"]
+
+
+async def test_the_operator_may_be_a_number_of_the_pbx(asterisk: Asterisk, operator: SipOperator) -> None:
+    async with StandIn(Behaviour(ends_after=0.1)) as engine, SipCaller(asterisk.sip_port) as caller:
+        await asterisk.point_at(engine.audiosocket, engine.http, operator="Local/600@callers")
+        await caller.dial("500")
+        await caller.heard.wait_for_tone(OPERATOR_TONE, 0.3, within=3.0)
+        assert operator.reached == list(engine.calls)
+
+
+async def test_a_call_that_no_operator_takes_hears_the_busy_tone(asterisk: Asterisk) -> None:
+    async with (
+        SipOperator(asterisk.operator_port, busy=True),
+        StandIn(Behaviour(speaks=True, greeting=0.0, ends_after=0.1)) as engine,
+        SipCaller(asterisk.sip_port) as caller,
+    ):
+        await asterisk.point_at(engine.audiosocket, engine.http)
+        await caller.dial("500")
+        await caller.heard.wait_for_sound(0.4, within=3.0)
+        assert not caller.ended.is_set()
+
+
+async def test_a_running_call_may_be_moved_to_the_operator_by_hand(asterisk: Asterisk, operator: SipOperator) -> None:
+    async with StandIn() as engine, SipCaller(asterisk.sip_port) as caller:
+        await asterisk.point_at(engine.audiosocket, engine.http)
+        await caller.dial("500")
+        await caller.heard.wait_for_tone(GREETING_TONE, 0.3, within=3.0)
+        (call,) = engine.calls.values()
+        await asterisk.command(f"channel redirect {call.channel} trunkline-operator,s,1")
+        await caller.heard.wait_for_tone(OPERATOR_TONE, 0.3, within=3.0)
+        assert operator.reached == [call.id]
 
 
 async def test_a_call_that_hangs_up_early_leaves_nothing(asterisk: Asterisk, operator: SipOperator) -> None:

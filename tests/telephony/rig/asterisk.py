@@ -101,10 +101,11 @@ class Asterisk:
         printed, _ = await asyncio.wait_for(process.communicate(), 10.0)
         return printed.decode(errors="replace")
 
-    async def point_at(self, audiosocket: str, http: str) -> None:
+    async def point_at(self, audiosocket: str, http: str, *, token: str = "", operator: str = "PJSIP/operator") -> None:
         """Send calls from now on to the engine at that HOST:PORT, with its telephony endpoint at that URL."""
-        await self.command(f"dialplan set global TRUNKLINE_AUDIO {audiosocket}")
-        await self.command(f"dialplan set global TRUNKLINE_HTTP {http}")
+        values = {"AUDIO": audiosocket, "HTTP": http, "TOKEN": f'"{token}"', "OPERATOR": operator}
+        for name, value in values.items():
+            await self.command(f"dialplan set global TRUNKLINE_{name} {value}")
 
     async def call_of(self, number: str, *, within: float = 5.0) -> str:
         """The UUID of the call that this caller has with the engine. Raises AsteriskError."""

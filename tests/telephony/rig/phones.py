@@ -116,10 +116,14 @@ class SipCaller:
 
 
 class SipOperator:
-    """The operators' telephone: answers every call at once with a tone, and notes which calls reached it."""
+    """The operators' telephone: answers every call at once with a tone, and notes which calls reached it.
 
-    def __init__(self, port: int) -> None:
+    With ``busy`` it refuses them.
+    """
+
+    def __init__(self, port: int, *, busy: bool = False) -> None:
         self._port = port
+        self._busy = busy
         self._sip = SipSocket()
         self._lines: dict[str, tuple[Dialog, RtpStream]] = {}
         self._serving: asyncio.Task[None] | None = None
@@ -155,7 +159,9 @@ class SipOperator:
     async def _serve(self) -> None:
         while True:
             request, remote = await self._sip.requests.get()
-            if request.method == "INVITE":
+            if request.method == "INVITE" and self._busy:
+                self._sip.send(request.answer(486, "Busy Here", tag=secrets.token_hex(4)), remote)
+            elif request.method == "INVITE":
                 await self._answer(request, remote)
             elif request.method != "ACK":
                 self._sip.send(request.answer(200, "OK"), remote)

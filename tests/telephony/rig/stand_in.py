@@ -47,6 +47,8 @@ class Behaviour:
     """Seconds after which it resets the connection."""
     capacity: int = 100
     """Calls at once; one more is hung up at once."""
+    announcement: int = 201
+    """HTTP status of its answer to an announced call."""
     follows: str = "operator"
     """What it answers when the dialplan asks what follows."""
 
@@ -58,6 +60,8 @@ class SeenCall:
     id: str
     caller: str
     channel: str
+    dialled: str
+    token: str
     frames: Counter[int] = field(default_factory=Counter)
     """Payload size → frames."""
     heard: list[Samples] = field(default_factory=list)
@@ -75,8 +79,10 @@ class StandIn:
         """By UUID, in the order of their announcement."""
         self.asked: list[str] = []
         """The calls of which the dialplan asked what follows."""
+        self.tokens: list[str] = []
+        """What it showed when it asked."""
         self.active = 0
-        self._tasks: set[asyncio.Task[None]] = set()
+        self._connections: dict[asyncio.Task[None], asyncio.WriteTransport] = {}
 
     async def __aenter__(self) -> Self:
         self._audio_port = free_tcp_port()
@@ -94,9 +100,9 @@ class StandIn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.close()
-        for task in list(self._tasks):
-            task.cancel()
-        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for connection in self._connections.values():
+            connection.abort()
+        await asyncio.gather(*self._connections)
         await self._web.cleanup()
 
     @property
@@ -120,20 +126,24 @@ class StandIn:
         if not self.behaviour.answers_http:
             await asyncio.sleep(60.0)
         form = await request.post()
-        call = SeenCall(str(form["uuid"]), str(form["caller"]), str(form["channel"]))
+        uuid_, caller, channel, dialled, token = (
+            str(form.get(name, "")) for name in ("uuid", "caller", "channel", "dialled", "token")
+        )
+        call = SeenCall(uuid_, caller, channel, dialled, token)
         self.calls[call.id] = call
-        return web.Response(status=201)
+        return web.Response(status=self.behaviour.announcement)
 
     async def _next(self, request: web.Request) -> web.Response:
         if not self.behaviour.answers_http:
             await asyncio.sleep(60.0)
         self.asked.append(request.match_info["call"])
+        self.tokens.append(request.query.get("token", ""))
         return web.Response(text=self.behaviour.follows)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         task = asyncio.current_task()
         assert task is not None
-        self._tasks.add(task)
+        self._connections[task] = writer.transport
         self.active += 1
         speaking: asyncio.Task[None] | None = None
         call: SeenCall | None = None
@@ -156,7 +166,7 @@ class StandIn:
             _end(call, "reset")
         finally:
             self.active -= 1
-            self._tasks.discard(task)
+            del self._connections[task]
             if speaking is not None:
                 speaking.cancel()
             writer.close()
