@@ -9,6 +9,7 @@ import asyncio
 import contextlib
 import json
 import math
+import socket
 import struct
 import time
 import uuid
@@ -145,6 +146,8 @@ class Call:
                 self.writer.write_eof()
                 return
             if behaviour.reset_at is not None and since >= behaviour.reset_at:
+                connection = self.writer.get_extra_info("socket")
+                connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))  # close is RST
                 self.writer.transport.abort()
                 return
             if "freeze_at" in oddities and behaviour.freeze_at is not None and since >= behaviour.freeze_at:

@@ -7,6 +7,7 @@ import statistics
 import struct
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -30,9 +31,13 @@ def said(seconds: float, *, before: float = 0.1, after: float = 0.1, extra: int 
     return struct.pack(f"<{len(samples)}h", *samples)
 
 
+def calling(address: tuple[str, int], exchange: Exchange | None = None, **more: Any) -> Caller:
+    return Caller(address, exchange, answer_gap=0.25, **more)
+
+
 @pytest.mark.parametrize(("delay", "extra"), [(0.25, 0), (0.4, 37), (0.8, 101)])
 async def test_measures_the_delay_of_an_answer(delay: float, extra: int) -> None:
-    async with StandinEngine(Behaviour(answer_after=delay)) as engine, Caller(engine.address) as call:
+    async with StandinEngine(Behaviour(answer_after=delay)) as engine, calling(engine.address) as call:
         greeting = await call.wait_for_greeting(2.0)
         assert greeting.latency == pytest.approx(0.1, abs=LOADED)
         assert greeting.ended - greeting.started == pytest.approx(0.3, abs=LOADED)
@@ -53,7 +58,7 @@ async def test_measures_the_delay_of_an_answer(delay: float, extra: int) -> None
 
 
 async def test_an_answer_that_comes_while_the_clip_still_runs_is_measured() -> None:
-    async with StandinEngine(Behaviour(answer_after=0.2)) as engine, Caller(engine.address) as call:
+    async with StandinEngine(Behaviour(answer_after=0.2)) as engine, calling(engine.address) as call:
         await call.wait_for_greeting(2.0)
         await call.speak(said(0.2, after=0.6))
         answer = await call.wait_for_answer(1.0)
@@ -62,7 +67,7 @@ async def test_an_answer_that_comes_while_the_clip_still_runs_is_measured() -> N
 
 async def test_registers_like_a_dialplan_and_asks_what_is_next() -> None:
     async with StandinEngine() as engine, Exchange(engine.url) as exchange:
-        async with Caller(engine.address, exchange, caller="+15550100") as call:
+        async with calling(engine.address, exchange, caller="+15550100") as call:
             await call.wait_for_frame(1.0)
             form = engine.registered[str(call.call_id)]
             assert form == {"uuid": str(call.call_id), "caller": "+15550100", "channel": f"AudioSocket/{call.call_id}"}
@@ -73,18 +78,18 @@ async def test_registers_like_a_dialplan_and_asks_what_is_next() -> None:
 async def test_a_refused_registration_and_an_absent_engine_are_told_apart() -> None:
     async with StandinEngine(Behaviour(refuse=503)) as engine, Exchange(engine.url) as exchange:
         with pytest.raises(ExchangeError, match="503 no room"):
-            await Caller(engine.address, exchange).dial()
+            await calling(engine.address, exchange).dial()
         address, url = engine.address, engine.url
     async with Exchange(url) as exchange:
         with pytest.raises(ExchangeError, match="no engine answers"):
             await exchange.announce("x")
     with pytest.raises(NotConnectedError, match=str(address[1])):
-        async with Caller(address):
+        async with calling(address):
             pass
 
 
 async def test_frame_gaps_show_a_freeze() -> None:
-    async with StandinEngine(Behaviour(freeze_at=0.5, freeze=0.15)) as engine, Caller(engine.address) as call:
+    async with StandinEngine(Behaviour(freeze_at=0.5, freeze=0.15)) as engine, calling(engine.address) as call:
         await call.wait_for_frame(1.0)
         await asyncio.sleep(1.0)
         gaps = sorted(call.heard.gaps())
@@ -94,7 +99,7 @@ async def test_frame_gaps_show_a_freeze() -> None:
 
 
 async def test_barge_in_is_measured_to_the_last_voiced_frame() -> None:
-    async with StandinEngine(Behaviour(answer=1.2, stop_after=0.2)) as engine, Caller(engine.address) as call:
+    async with StandinEngine(Behaviour(answer=1.2, stop_after=0.2)) as engine, calling(engine.address) as call:
         await call.wait_for_greeting(2.0)
         await call.speak(said(0.3))
         run = await call.wait_for_voice(2.0, after=call.spoken[-1].last_voiced)
@@ -116,7 +121,7 @@ async def test_barge_in_is_measured_to_the_last_voiced_frame() -> None:
     ],
 )
 async def test_who_ended_the_call(behaviour: Behaviour, ending: str, dropped: bool) -> None:
-    async with StandinEngine(behaviour) as engine, Caller(engine.address) as call:
+    async with StandinEngine(behaviour) as engine, calling(engine.address) as call:
         assert await call.wait_for_end(2.0) == ending
         assert call.dropped is dropped
         assert call.ended_at - call.dialled_at == pytest.approx(0.52 if ending == "protocol" else 0.3, abs=0.06)
@@ -128,7 +133,7 @@ async def test_who_ended_the_call(behaviour: Behaviour, ending: str, dropped: bo
 
 async def test_the_caller_hangs_up_by_closing() -> None:
     async with StandinEngine() as engine:
-        async with Caller(engine.address) as call:
+        async with calling(engine.address) as call:
             await call.speak(said(0.1))
         assert call.ending == "caller"
         assert not call.dropped
@@ -138,7 +143,7 @@ async def test_the_caller_hangs_up_by_closing() -> None:
 
 
 async def test_a_hang_up_in_mid_answer_ends_the_answer() -> None:
-    async with StandinEngine(Behaviour(answer=5.0, hang_up_at=2.2)) as engine, Caller(engine.address) as call:
+    async with StandinEngine(Behaviour(answer=5.0, hang_up_at=1.8)) as engine, calling(engine.address) as call:
         await call.wait_for_greeting(2.0)
         await call.speak(said(0.1, before=0.0, after=0.0))
         answer = await call.wait_for_answer(2.0)
@@ -147,7 +152,7 @@ async def test_a_hang_up_in_mid_answer_ends_the_answer() -> None:
 
 
 async def test_no_answer() -> None:
-    async with StandinEngine(Behaviour(answers=0)) as engine, Caller(engine.address) as call:
+    async with StandinEngine(Behaviour(answers=0)) as engine, calling(engine.address) as call:
         await call.wait_for_greeting(2.0)
         await call.speak(said(0.1))
         with pytest.raises(NoAnswerError, match=r"no voice within 0\.5 s"):
@@ -164,7 +169,7 @@ async def test_no_answer() -> None:
     ],
 )
 async def test_what_would_fail_a_call_in_asterisk_is_seen(behaviour: Behaviour, violation: str) -> None:
-    async with StandinEngine(behaviour) as engine, Caller(engine.address) as call:
+    async with StandinEngine(behaviour) as engine, calling(engine.address) as call:
         await call.wait_for_frame(1.0)
         await asyncio.sleep(0.8)
         assert len(call.violations) == 1
@@ -172,7 +177,7 @@ async def test_what_would_fail_a_call_in_asterisk_is_seen(behaviour: Behaviour, 
 
 
 async def test_keys_are_pressed() -> None:
-    async with StandinEngine() as engine, Caller(engine.address) as call:
+    async with StandinEngine() as engine, calling(engine.address) as call:
         await call.wait_for_frame(1.0)
         for key in "0#":
             call.press(key)
@@ -181,7 +186,7 @@ async def test_keys_are_pressed() -> None:
 
 
 async def test_an_engine_that_does_not_read_costs_frames_and_nothing_else() -> None:
-    async with StandinEngine(Behaviour(stop_reading=True)) as engine, Caller(engine.address) as call:
+    async with StandinEngine(Behaviour(stop_reading=True)) as engine, calling(engine.address) as call:
         await call.wait_for_frame(1.0)
         before = time.monotonic()
         for _ in range(40_000):  # what two minutes send
@@ -199,7 +204,7 @@ async def test_engine_events_are_read() -> None:
     async with (
         StandinEngine(Behaviour(events=events)) as engine,
         Exchange(engine.url) as exchange,
-        Caller(engine.address, exchange, follow=True) as call,
+        calling(engine.address, exchange, follow=True) as call,
     ):
         turn = await call.wait_for_event("turn", 1.0)
         assert turn.data["stages"] == {"endpointing": 0.5}
@@ -211,7 +216,7 @@ async def test_engine_events_are_read() -> None:
 
 async def test_records_both_sides_on_one_timeline(tmp_path: Path) -> None:
     path = tmp_path / "call.wav"
-    async with StandinEngine(Behaviour(answer_after=0.3)) as engine, Caller(engine.address) as call:
+    async with StandinEngine(Behaviour(answer_after=0.3)) as engine, calling(engine.address) as call:
         await call.wait_for_greeting(2.0)
         await call.speak(said(0.3))
         await call.wait_for_answer(2.0)
@@ -235,7 +240,7 @@ async def test_records_both_sides_on_one_timeline(tmp_path: Path) -> None:
 
 async def test_real_speech_is_said_in_time() -> None:
     pcm = read_wav(ROOT / "ops" / "demo" / "yes_correct.wav")
-    async with StandinEngine(Behaviour(answer_after=0.5)) as engine, Caller(engine.address) as call:
+    async with StandinEngine(Behaviour(answer_after=0.5)) as engine, calling(engine.address) as call:
         await call.wait_for_greeting(2.0)
         spoken = await call.speak(pcm)
         assert 1.35 < spoken.last_voiced - spoken.started < 1.5
@@ -249,7 +254,7 @@ async def test_many_calls_share_one_beat() -> None:
         metronome = Metronome()
 
         async def one() -> float:
-            async with Caller(engine.address, metronome=metronome, keep_audio=False) as call:
+            async with calling(engine.address, metronome=metronome, keep_audio=False) as call:
                 await call.wait_for_greeting(3.0)
                 await call.speak(said(0.2))
                 answer = await call.wait_for_answer(3.0)
