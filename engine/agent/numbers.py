@@ -134,6 +134,8 @@ class _Reader:
         if name.isdecimal() and name.isascii() and not self._glued(index):
             scaled = self._scaled(index, int(name), index) if len(name) <= 3 else None
             return scaled or _Atom(name, index, index, single=len(name) == 1)
+        if name in self.words.hundred | self.words.thousand:  # "a hundred", with nothing counted before it
+            return self._scaled(index, 1, index - 1)
         small = self._small(index)
         if small is None:
             return None
@@ -255,11 +257,16 @@ class _Reader:
     def runs(self, extra: frozenset[str] = frozenset()) -> list[list[_Atom]]:
         runs: list[list[_Atom]] = []
         for atom in self.atoms():
-            if runs and self.between(runs[-1][-1], atom, extra):
+            if runs and self.between(runs[-1][-1], atom, extra) and not self._whole(runs[-1][-1], atom):
                 runs[-1].append(atom)
             else:
                 runs.append([atom])
         return self._corrected(runs)
+
+    def _whole(self, left: _Atom, right: _Atom) -> bool:
+        """Whether a pause sets a long written number apart: "four, 5551234567" is a four and a telephone number."""
+        paused = any(self.names[index] in {",", "."} for index in range(left.last + 1, right.first))
+        return paused and max(len(left.digits), len(right.digits)) >= 9
 
     def _corrected(self, runs: list[list[_Atom]]) -> list[list[_Atom]]:
         """Drops what the caller took back: "4271, no, 4272" and "not nine"."""
@@ -365,17 +372,24 @@ def partial_size(text: str, language: str = "en") -> tuple[int, int] | None:
     return None
 
 
-def has_impossible_size(text: str, language: str = "en") -> bool:
-    """Whether something was said in the shape of a size that no tyre has."""
+_ABOUT_SIZE = re.compile(r"\b(?:sizes?|tyres?|tires?|width|profile|diameter|rims?)\b", re.IGNORECASE)
+_SHAPED = re.compile(r"\br\s*\d|\d\s*/\s*\d|\br\b|\bby\b|\bslash\b", re.IGNORECASE)
+
+
+def has_impossible_size(text: str, language: str = "en", *, expected: bool = False) -> bool:
+    """Whether something was said in the shape of a size that no tyre has.
+
+    ``expected``: a size was asked for, so a bare row of numbers counts as one; else the words must speak of a size.
+    """
     words = words_of(language) or ENGLISH
     reader = _Reader(text, words)
+    meant = expected or bool(_ABOUT_SIZE.search(text))
     for run in reader.runs(words.size_separators):
         digits = _joined(run)
         start, end = reader.span(run)
-        between = text[start:end].lower()
-        shaped = bool(re.search(r"\br\s*\d|/|\d\s*r\b|\br\b|\bby\b|slash", between)) and len(run) >= 2
-        long_enough = len(run) >= 2 and 5 <= len(digits) <= 9
-        if (shaped or long_enough) and _size_in(run) is None:
+        shaped = bool(_SHAPED.search(text[start:end]))
+        long_enough = meant and (len(run) >= 2 or expected) and not all(atom.single for atom in run[:8])
+        if len(run) >= 2 and (shaped or long_enough) and 5 <= len(digits) <= 9 and _size_in(run) is None:
             return True
     return False
 

@@ -77,6 +77,8 @@ class Playbook:
     brands: tuple[str, ...] = ()
     hints: tuple[str, ...] = ()
     """Words for the recogniser to favour, brands included."""
+    off_topic: tuple[str, ...] = ()
+    """Sentences that have nothing to do with the business, for telling them from questions about it."""
     max_quantity: int = 99
     product_prefix: str = ""
     version: str = ""
@@ -141,7 +143,7 @@ class _Source:
 _REQUIRED = ("name", "phrases", "prompt", "tools", "transfer_targets")
 _KNOWN = {
     *_REQUIRED, "language", "voice", "knowledge", "sentences", "opening_hours", "brands", "hints", "max_quantity",
-    "product_prefix",
+    "off_topic", "product_prefix",
 }  # fmt: skip
 
 
@@ -184,6 +186,7 @@ def load_playbook(name_or_path: str | Path) -> Playbook:
         sentences=_sentences(source, folder, data.get("sentences"), digest),
         brands=brands,
         hints=(*brands, *source.texts(data.get("hints", []), "hints")),
+        off_topic=source.texts(data.get("off_topic", []), "off_topic"),
         max_quantity=maximum,
         product_prefix=source.text_of(data.get("product_prefix", ""), "product_prefix", empty=True),
         version=digest.hexdigest()[:12],

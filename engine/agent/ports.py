@@ -173,6 +173,9 @@ class Agent(Protocol):
         Closing the iterator cancels the model and any tool that only reads.
         """
 
+    async def close(self) -> None:
+        """The call is over; returns when what it still changes is done. Idempotent."""
+
 
 @dataclass(frozen=True, slots=True)
 class Phrases:
