@@ -258,5 +258,7 @@ class Line:
         if self._timer is not None:
             self._timer.cancel()
         self._closed.set_result(ending)
+        with contextlib.suppress(OSError):  # an onlooker holds a duplicate: only this ends the connection itself
+            self._connection.shutdown(socket.SHUT_RDWR)
         self._connection.close()
         self._listener.on_closed(ending)

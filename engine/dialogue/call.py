@@ -47,6 +47,7 @@ class Outcome:
 class Parts:
     """What a call is made of; everything that another adapter, a test or a take-over puts in."""
 
+    facts: CallFacts
     settings: DialogueSettings
     phrases: Phrases
     box: BlackBox
@@ -63,8 +64,8 @@ class Parts:
 class Call:
     """One call. Build it, ``attach`` its line, then ``run`` it once."""
 
-    def __init__(self, facts: CallFacts, parts: Parts) -> None:
-        settings = parts.settings
+    def __init__(self, parts: Parts) -> None:
+        settings, facts = parts.settings, parts.facts
         self.facts = facts
         self._parts = parts
         self._settings = settings
@@ -91,6 +92,7 @@ class Call:
         self._turn = 0
         self._started = parts.clock.wall()
         self._heard: Heard | None = None
+        self._caller_text = ""
         self._prompts = 0
         self._failures = 0
         self._silence_timer: asyncio.TimerHandle | None = None
@@ -241,7 +243,7 @@ class Call:
         text = reply.heard()
         self._history.agent_said(text, interrupted=interrupted, before=reply.memory)
         self._report_turn(reply, text, interrupted=interrupted)
-        self._heard = None
+        self._heard, self._caller_text = None, ""
         if interrupted:
             self.save()
             return
@@ -280,6 +282,7 @@ class Call:
                 ending=reply.ending if reply is not None else None,
                 utterance_start=self._listening.utterance_start,
                 prompts=self._prompts,
+                caller_text=self._caller_text,
             ).to_bytes()
         )
 
@@ -291,7 +294,7 @@ class Call:
             self._answering.cut()
         self._turn += 1
         self._prompts = 0
-        self._heard = heard
+        self._heard, self._caller_text = heard, text
         self._history.caller_said(text)
         self._set_state("thinking")
         self._answering.answer(self._history.messages, text)
@@ -385,7 +388,7 @@ class Call:
             "turn",
             {
                 "turn": self._turn,
-                "caller": heard.text if heard is not None else "",
+                "caller": self._caller_text,
                 "agent": agent_text,
                 "interrupted": interrupted,
                 "stages": stages,
@@ -398,7 +401,7 @@ class Call:
         """Another process led this call until a moment ago."""
         self._history = History(checkpoint.messages)
         self._turn, self._started, self._prompts = checkpoint.turn, checkpoint.started, checkpoint.prompts
-        self._state = checkpoint.state
+        self._state, self._caller_text = checkpoint.state, checkpoint.caller_text
         playout = self._parts.playout
         if checkpoint.answering:
             last = checkpoint.segments[-1].end if checkpoint.segments else playout.position
@@ -426,5 +429,6 @@ class Call:
         self._keypad.clear()
         await self._answering.close()
         await self._listening.close()
+        await self._parts.agent.close()
         if self._line is not None:
             self._line.close()

@@ -282,3 +282,6 @@ class Fixed:
     async def respond(self, history: Sequence[Message], committed: Committed) -> AsyncIterator[AgentOutput]:
         for output in self._outputs:
             yield output
+
+    async def close(self) -> None:
+        """Nothing is open."""

@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Final, Literal, Protocol
 
 Service = Literal["stt", "tts", "llm"]
+
+RENEW: Final = "renew"
+"""What a replica says when it is time to ask for a lease anew: a replica that is leaving is no longer chosen then."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,0 +1,34 @@
+"""The Ray actor that leads calls, one at a time: a shell round ``CallHost``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import ray
+
+from engine.config import Settings
+
+
+@ray.remote(num_cpus=0, max_restarts=0)
+class CallActor:
+    """One process, warm before its first call."""
+
+    def __init__(self, tether: str, settings: Settings, voice_weights: str, store_url: str) -> None:
+        self._tether = Path(tether)
+        self._settings = settings
+        self._voice_weights = Path(voice_weights)
+        self._store_url = store_url
+
+    async def run(self) -> None:
+        """Serve calls until told to end."""
+        from actors.host import CallHost  # noqa: PLC0415 - loaded where it runs, not where the actor is named
+        from actors.workshop import CallWorkshop  # noqa: PLC0415
+        from engine.clock import LoopClock  # noqa: PLC0415
+        from engine.logs import configure_logging  # noqa: PLC0415
+
+        configure_logging(self._settings.logging)
+        clock = LoopClock()
+        workshop = CallWorkshop(
+            self._settings, voice_weights=self._voice_weights, store_url=self._store_url, clock=clock
+        )
+        await CallHost(self._tether, self._settings, workshop, clock).run()

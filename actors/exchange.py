@@ -1,0 +1,442 @@
+"""The switchboard of one node: admits calls, hands each to a warm process, and gives it to another when that one dies.
+
+It keeps a duplicate of every call's connection and its black box, but reads and writes neither while the call's process
+lives. It knows nothing of Ray: processes come by themselves over the tether, and a ``Broker`` finds replicas.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import os
+import signal
+import socket
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Protocol
+
+from actors import messages as say
+from actors.handset import keep_silent, read_uuid, refuse
+from actors.journal import Journal
+from actors.messages import CallStart
+from actors.registry import Registry
+from actors.tether import Message, Tether
+from engine.audio.blackbox import BlackBox
+from engine.clock import Clock
+from engine.config import Settings
+from engine.errors import LeaseError, ProtocolError
+from engine.speech.leases import Lease, Service
+
+WATCH_SECONDS = 0.25
+STUCK_SECONDS = 2.0
+"""A call's process that has not handled a frame for so long is ended, and its call taken over."""
+FAREWELL_SECONDS = 8.0
+"""Time for a caller to be told that he is being connected to a person, when the node ends."""
+MOST_TAKEOVERS = 20
+"""A call that kills process after process goes to the operator."""
+
+logger = logging.getLogger(__name__)
+
+
+class Broker(Protocol):
+    """Finds replicas."""
+
+    async def acquire(self, service: Service, call_id: str, on_moved: Callable[[Lease], None]) -> Lease:
+        """A lease; ``on_moved`` is told its successor when its replica is about to leave. Raises LeaseError."""
+
+    def release(self, lease: Lease) -> None:
+        """It is not needed any more; unknown ones are ignored."""
+
+
+@dataclass(slots=True)
+class ActiveCall:
+    """A call that is being led, or waits for a process."""
+
+    start: CallStart
+    connection: socket.socket
+    box: BlackBox
+    box_fd: int
+    leases: dict[Service, Lease] = field(default_factory=dict)
+    host: Host | None = None
+    takeovers: int = 0
+    ticks: int = 0
+    ticked_at: float = 0.0
+
+    def close(self) -> None:
+        self.connection.close()
+        self.box.close()
+        os.close(self.box_fd)
+
+
+@dataclass(slots=True, eq=False)
+class Host:
+    """A process that can lead a call, on the other end of a tether."""
+
+    tether: Tether
+    pid: int = 0
+    call: ActiveCall | None = None
+
+
+@dataclass(slots=True)
+class Counts:
+    """What happened since the start; the ingress publishes them."""
+
+    connections: int = 0
+    admitted: int = 0
+    refused_unknown: int = 0
+    refused_capacity: int = 0
+    no_uuid: int = 0
+    takeovers: int = 0
+    lost: int = 0
+    """Calls that no process could take over; their callers went to the operator."""
+    ended: int = 0
+
+
+class Exchange:
+    """One node's calls."""
+
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        registry: Registry,
+        journal: Journal,
+        broker: Broker,
+        clock: Clock,
+        on_hosts_changed: Callable[[], None],
+    ) -> None:
+        """``on_hosts_changed``: a process came, went, or became free."""
+        self._settings = settings
+        self._registry = registry
+        self._journal = journal
+        self._broker = broker
+        self._clock = clock
+        self._on_hosts_changed = on_hosts_changed
+        self._hosts: set[Host] = set()
+        self._warm: list[Host] = []
+        self._free = asyncio.Condition()
+        self._calls: dict[str, ActiveCall] = {}
+        self._strangers = 0
+        self._tasks: set[asyncio.Task[Any]] = set()
+        self._prepared = ""
+        self._idle = asyncio.Event()
+        self.draining = False
+        self.counts = Counts()
+
+    # -- what others ask ----------------------------------------------------------------------------------------------
+
+    @property
+    def active(self) -> int:
+        """Calls now."""
+        return len(self._calls)
+
+    @property
+    def warm(self) -> int:
+        """Processes that wait for a call."""
+        return len(self._warm)
+
+    @property
+    def hosts(self) -> int:
+        """Processes, busy or not."""
+        return len(self._hosts)
+
+    def calls(self) -> list[dict[str, Any]]:
+        """The calls now, without anything private."""
+        return [
+            {"call_id": call.start.call_id, "pid": call.host.pid if call.host else 0, "takeovers": call.takeovers}
+            for call in self._calls.values()
+        ]
+
+    def prepared(self, path: str) -> None:
+        """Where the fixed sentences' audio lies."""
+        self._prepared = path
+        for host in self._hosts:
+            host.tether.send({"type": say.PREPARE, "path": path})
+
+    def command(self, call_id: str, command: Message) -> bool:
+        """Pass a supervisor's command to a call; whether there is such a call."""
+        call = self._calls.get(call_id)
+        if call is None or call.host is None:
+            return False
+        call.host.tether.send({"type": say.COMMAND, **command})
+        return True
+
+    # -- connections --------------------------------------------------------------------------------------------------
+
+    async def accept(self, listener: socket.socket) -> None:
+        """Take connections of ``listener`` until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            try:
+                connection, _ = await loop.sock_accept(listener)
+            except OSError as error:  # too many descriptors: those in use matter more
+                logger.error("cannot accept: %s", error)
+                await asyncio.sleep(0.1)
+                continue
+            self.counts.connections += 1
+            if self._strangers >= self._settings.pool.max_connections:
+                connection.close()
+                continue
+            self._spawn(self._meet(connection))
+
+    async def _meet(self, connection: socket.socket) -> None:
+        """From the connection to its call, or to a refusal."""
+        connection.setblocking(False)
+        with contextlib.suppress(OSError):
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._strangers += 1
+        try:
+            raw = await read_uuid(connection, self._settings.pool.uuid_timeout_ms / 1000)
+        finally:
+            self._strangers -= 1
+        if raw is None:
+            self.counts.no_uuid += 1
+            connection.close()
+            return
+        announced = self._registry.use(raw)
+        if announced is None:
+            self.counts.refused_unknown += 1
+            logger.warning("refused a connection with a UUID that is unknown or was used before")
+            await refuse(connection)
+            return
+        start = CallStart(announced.call_id, announced.caller, announced.channel, announced.dialled)
+        self._journal.open(start.call_id)
+        if self.draining or self.active >= self._settings.pool.capacity:
+            self.counts.refused_capacity += 1
+            self._note(start.call_id, "refused", reason="draining" if self.draining else "capacity")
+            self._journal.end(start.call_id)
+            await refuse(connection)
+            return
+        self.counts.admitted += 1
+        box, box_fd = BlackBox.create()
+        call = ActiveCall(start, connection, box, box_fd)
+        self._calls[start.call_id] = call
+        self._note(start.call_id, "admitted")
+        await self._connect(call, takeover=False)
+
+    async def _connect(self, call: ActiveCall, *, takeover: bool) -> None:
+        """Give ``call`` to a warm process; to the operator where none becomes free in time."""
+        if not self._warm:
+            silence = asyncio.create_task(keep_silent(call.connection))
+            try:
+                async with asyncio.timeout(self._settings.pool.admission_wait_ms / 1000), self._free:
+                    await self._free.wait_for(lambda: bool(self._warm))
+            except TimeoutError:
+                self._lose(call, "no process is free")
+                return
+            finally:
+                silence.cancel()
+        host = self._warm.pop()
+        host.call, call.host = call, host
+        call.ticks, call.ticked_at = call.box.ticks, self._clock.now()
+        host.tether.send(
+            {"type": say.CALL, "call": call.start.to_dict(), "takeover": takeover},
+            (call.connection.fileno(), call.box_fd),
+        )
+        self._note(call.start.call_id, "actor", pid=host.pid, takeover=takeover)
+        self._on_hosts_changed()
+
+    def _lose(self, call: ActiveCall, why: str) -> None:
+        """Nobody can lead it: the PBX takes the caller to the operator."""
+        logger.error("call goes to the operator: %s", why, extra={"call_id": call.start.call_id})
+        self.counts.lost += 1
+        self._note(call.start.call_id, "ended", next="operator", reason="no_process")
+        self._spawn(refuse(call.connection.dup()))
+        self._finish(call)
+
+    def _finish(self, call: ActiveCall) -> None:
+        if self._calls.pop(call.start.call_id, None) is None:
+            return
+        self.counts.ended += 1
+        for lease in call.leases.values():
+            self._broker.release(lease)
+        call.close()
+        self._journal.end(call.start.call_id)
+        if not self._calls:
+            self._idle.set()
+
+    # -- processes ----------------------------------------------------------------------------------------------------
+
+    async def accept_hosts(self, listener: socket.socket) -> None:
+        """Take tethers of ``listener`` until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            connection, _ = await loop.sock_accept(listener)
+            host = Host.__new__(Host)
+            host.pid, host.call = 0, None
+            host.tether = Tether(
+                connection,
+                on_message=lambda message, fds, host=host: self._on_message(host, message, fds),  # type: ignore[misc]
+                on_lost=lambda host=host: self._on_host_lost(host),  # type: ignore[misc]
+            )
+            self._hosts.add(host)
+
+    def _on_message(self, host: Host, message: Message, descriptors: list[int]) -> None:
+        kind = message.get("type")
+        call = host.call
+        if kind == say.HELLO:
+            self._on_hello(host, message, descriptors)
+        elif kind == say.WARM:
+            self._on_warm(host)
+        elif call is None:
+            return
+        elif kind == say.EVENT:
+            self._journal.add(call.start.call_id, message["event"])
+        elif kind == say.LEASE:
+            self._spawn(self._lease(host, call, message["service"]))
+        elif kind == say.LEASE_LOST:
+            lease = call.leases.get(message["service"])
+            if lease is not None and lease.number == message["number"]:
+                del call.leases[message["service"]]
+                self._broker.release(lease)
+        elif kind == say.OUTCOME:
+            record = self._journal.open(call.start.call_id)
+            record.next = "hangup" if message["next"] == "hangup" else "operator"
+            self._note(call.start.call_id, "ended", next=record.next, reason=message["reason"])
+            host.tether.send({"type": say.OUTCOME})
+        elif kind == say.DONE:
+            host.call = None
+            self._finish(call)
+
+    def _on_hello(self, host: Host, message: Message, descriptors: list[int]) -> None:
+        host.pid = int(message["pid"])
+        if self._prepared:
+            host.tether.send({"type": say.PREPARE, "path": self._prepared})
+        if not descriptors:
+            return
+        # The ingress was replaced while this process led a call: take our duplicates of it.
+        connection = socket.socket(fileno=descriptors[0])
+        connection.setblocking(False)
+        start = CallStart.from_dict(message["call"])
+        try:
+            call = ActiveCall(start, connection, BlackBox(descriptors[1]), descriptors[1], host=host)
+        except ProtocolError as error:
+            logger.error("a call could not be adopted: %s", error)
+            connection.close()
+            os.close(descriptors[1])
+            return
+        call.ticks, call.ticked_at = call.box.ticks, self._clock.now()
+        host.call = call
+        self._calls[start.call_id] = call
+        self._registry.mark_used(start.call_id)
+        self._note(start.call_id, "adopted", pid=host.pid)
+
+    def _on_warm(self, host: Host) -> None:
+        if host.call is None and host not in self._warm:
+            self._warm.append(host)
+            self._spawn(self._announce_free())
+        self._on_hosts_changed()
+
+    async def _announce_free(self) -> None:
+        async with self._free:
+            self._free.notify_all()
+
+    def _on_host_lost(self, host: Host) -> None:
+        self._hosts.discard(host)
+        if host in self._warm:
+            self._warm.remove(host)
+        call, host.call = host.call, None
+        if call is not None and call.start.call_id in self._calls:
+            call.host = None
+            for lease in call.leases.values():
+                self._broker.release(lease)
+            call.leases.clear()
+            call.takeovers += 1
+            self.counts.takeovers += 1
+            logger.warning("a call's process died, another takes over", extra={"call_id": call.start.call_id})
+            if call.takeovers > MOST_TAKEOVERS:
+                self._lose(call, "process after process died with it")
+            elif self._warm:
+                # At once, in this very callback: the caller's next frame is due within 20 ms.
+                self._hand_over_now(call)
+            else:
+                self._spawn(self._connect(call, takeover=True))
+        self._on_hosts_changed()
+
+    def _hand_over_now(self, call: ActiveCall) -> None:
+        task = self._connect(call, takeover=True)
+        try:
+            task.send(None)  # runs to its end without waiting, because a process is warm
+        except StopIteration:
+            return
+        raise AssertionError("handing over to a warm process does not wait")
+
+    async def _lease(self, host: Host, call: ActiveCall, service: Service) -> None:
+        def moved(lease: Lease) -> None:
+            call.leases[service] = lease
+            host.tether.send(
+                {"type": say.LEASE_MOVED, "service": service, "address": lease.address, "number": lease.number}
+            )
+
+        old = call.leases.pop(service, None)
+        if old is not None:
+            self._broker.release(old)
+        try:
+            lease = await self._broker.acquire(service, call.start.call_id, moved)
+        except LeaseError as error:
+            host.tether.send({"type": say.LEASE, "service": service, "error": str(error)})
+            return
+        if host.call is not call:
+            self._broker.release(lease)
+            return
+        call.leases[service] = lease
+        host.tether.send({"type": say.LEASE, "service": service, "address": lease.address, "number": lease.number})
+
+    async def watch(self) -> None:
+        """End processes that have stopped, so that their calls are taken over; until cancelled."""
+        while True:
+            await asyncio.sleep(WATCH_SECONDS)
+            now = self._clock.now()
+            for call in list(self._calls.values()):
+                if call.host is None:
+                    continue
+                ticks = call.box.ticks
+                if ticks != call.ticks:
+                    call.ticks, call.ticked_at = ticks, now
+                elif now - call.ticked_at > STUCK_SECONDS and call.host.pid:
+                    logger.error("a call's process is stuck and is ended", extra={"call_id": call.start.call_id})
+                    call.ticked_at = now
+                    with contextlib.suppress(ProcessLookupError):
+                        os.kill(call.host.pid, signal.SIGKILL)
+
+    # -- end ----------------------------------------------------------------------------------------------------------
+
+    async def drain(self, seconds: float) -> int:
+        """Take no more calls and wait for those that run, then ask them to go to the operator; how many were left."""
+        self.draining = True
+        if not await self._until_idle(seconds):
+            for call_id in list(self._calls):
+                self.command(call_id, {"command": "transfer", "reason": "shutdown"})
+            await self._until_idle(min(seconds, FAREWELL_SECONDS))
+        return self.active
+
+    async def _until_idle(self, seconds: float) -> bool:
+        if self._calls:
+            self._idle.clear()
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._idle.wait(), seconds)
+        return not self._calls
+
+    async def close(self) -> None:
+        """Tell all processes to end, and let go of what is left."""
+        for host in list(self._hosts):
+            host.tether.send({"type": say.EXIT})
+        await asyncio.sleep(0.05)
+        for host in list(self._hosts):
+            host.tether.close()
+        self._hosts.clear()
+        self._warm.clear()
+        for task in list(self._tasks):
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        for call in list(self._calls.values()):
+            self._finish(call)
+
+    def _note(self, call_id: str, kind: str, **fields: Any) -> None:
+        self._journal.add(call_id, {"type": kind, "t": self._clock.now(), **fields})
+
+    def _spawn(self, coroutine: Any) -> None:
+        task = asyncio.get_running_loop().create_task(coroutine)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)

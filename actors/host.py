@@ -1,0 +1,254 @@
+"""The process of a call, without Ray: it waits on its tether for a call, leads it, and is warm again.
+
+Everything that takes time is done before the first call comes: imports, weights, playbook, fixed sentences.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import gc
+import itertools
+import logging
+import os
+import socket
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any, Protocol
+
+from actors import messages as say
+from actors.messages import CallStart
+from actors.tether import Message, Tether, connect
+from engine.audio.blackbox import BlackBox
+from engine.audio.line import Line
+from engine.audio.playout import Playout
+from engine.clock import Clock
+from engine.config import Settings
+from engine.dialogue.call import Call, Journal, Outcome, Parts
+from engine.dialogue.checkpoint import Checkpoint
+from engine.errors import LeaseError, ProtocolError
+from engine.logs import call_logging
+from engine.speech.leases import Lease, Leases, Service
+
+LEASE_SECONDS = 3.0
+"""How long a lease may take."""
+OUTCOME_SECONDS = 0.3
+"""How long the ingress may take to note how the call ends."""
+RETRY_SECONDS = 0.05
+"""Between two tries to reach an ingress that is gone."""
+ORPHAN_SECONDS = 60.0
+"""After this long without an ingress and without a call the process ends."""
+
+logger = logging.getLogger(__name__)
+
+
+class Workshop(Protocol):
+    """Puts the parts of a call together; made once for the process."""
+
+    def prepared(self, path: Path) -> None:
+        """The fixed sentences' audio lies here."""
+
+    def parts(self, start: CallStart, *, box: BlackBox, playout: Playout, leases: Leases, journal: Journal) -> Parts:
+        """Everything one call needs."""
+
+
+class TetherLeases:
+    """Asks the ingress for leases. Meets the port Leases."""
+
+    def __init__(self, send: Callable[[Message], None]) -> None:
+        self._send = send
+        self._held: dict[Service, Lease] = {}
+        self._asked: dict[Service, asyncio.Future[Lease]] = {}
+
+    async def get(self, service: Service) -> Lease:
+        held = self._held.get(service)
+        if held is not None:
+            return held
+        asked = self._asked.get(service)
+        if asked is None:
+            asked = self._asked[service] = asyncio.get_running_loop().create_future()
+            self._send({"type": say.LEASE, "service": service})
+        try:
+            async with asyncio.timeout(LEASE_SECONDS):
+                return await asyncio.shield(asked)
+        except TimeoutError:
+            self._asked.pop(service, None)
+            raise LeaseError(f"no replica of {service} within {LEASE_SECONDS:g} s") from None
+
+    def lost(self, lease: Lease) -> None:
+        if self._held.get(lease.service) == lease:
+            del self._held[lease.service]
+            self._send({"type": say.LEASE_LOST, "service": lease.service, "number": lease.number})
+
+    def answered(self, message: Message) -> None:
+        """The ingress's answer, or its word that a replica is leaving."""
+        service: Service = message["service"]
+        asked = self._asked.pop(service, None)
+        error = message.get("error")
+        if error is None:
+            lease = Lease(service, message["address"], message["number"])
+            self._held[service] = lease
+            if asked is not None and not asked.done():
+                asked.set_result(lease)
+        elif asked is not None and not asked.done():
+            asked.set_exception(LeaseError(error))
+            asked.exception()  # whoever asked may be gone
+
+    def ask_again(self) -> None:
+        """The ingress was replaced: it knows of no lease. Those held go on; questions are asked again."""
+        for service in self._asked:
+            self._send({"type": say.LEASE, "service": service})
+
+
+class CallHost:
+    """One process's side of the tether."""
+
+    def __init__(self, tether_path: Path, settings: Settings, workshop: Workshop, clock: Clock) -> None:
+        self._path = tether_path
+        self._settings = settings
+        self._workshop = workshop
+        self._clock = clock
+        self._tether: Tether | None = None
+        self._lost = asyncio.Event()
+        self._exiting = False
+        self._start: CallStart | None = None
+        self._call: Call | None = None
+        self._task: asyncio.Task[None] | None = None
+        self._leases: TetherLeases | None = None
+        self._descriptors: tuple[int, int] | None = None
+        self._outcome_noted = asyncio.Event()
+        self._served = itertools.count(1)
+
+    async def run(self) -> None:
+        """Serve until told to end, worn out, or orphaned."""
+        gc.collect()
+        gc.freeze()  # what was loaded so far is never garbage: collections during a call stay short
+        last_seen = self._clock.now()
+        while not (self._exiting and self._task is None):
+            try:
+                connection = connect(self._path)
+            except OSError:
+                if self._task is None and self._clock.now() - last_seen > ORPHAN_SECONDS:
+                    logger.warning("no ingress for %g s, the process ends", ORPHAN_SECONDS)
+                    return
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            self._lost.clear()
+            self._tether = Tether(connection, self._on_message, self._lost.set)
+            self._greet()
+            await self._lost.wait()
+            last_seen = self._clock.now()
+
+    def _greet(self) -> None:
+        assert self._tether is not None
+        hello: Message = {"type": say.HELLO, "pid": os.getpid()}
+        if self._start is not None and self._descriptors is not None:
+            hello["call"] = self._start.to_dict()
+            self._tether.send(hello, self._descriptors)
+            if self._leases is not None:
+                self._leases.ask_again()
+        else:
+            self._tether.send(hello)
+            self._tether.send({"type": say.WARM})
+
+    def _send(self, message: Message, *, droppable: bool = False) -> None:
+        if self._tether is not None:
+            self._tether.send(message, droppable=droppable)
+
+    def _on_message(self, message: Message, descriptors: list[int]) -> None:
+        kind = message.get("type")
+        if kind == say.CALL:
+            self._on_call(message, descriptors)
+        elif kind in {say.LEASE, say.LEASE_MOVED} and self._leases is not None:
+            self._leases.answered(message)
+        elif kind == say.OUTCOME:
+            self._outcome_noted.set()
+        elif kind == say.PREPARE:
+            self._workshop.prepared(Path(message["path"]))
+        elif kind == say.COMMAND and self._call is not None:
+            self._on_command(self._call, message)
+        elif kind == say.EXIT:
+            self._exiting = True
+            if self._task is None:
+                self._leave()
+
+    def _leave(self) -> None:
+        if self._tether is not None:
+            self._tether.close()
+        self._lost.set()
+
+    def _on_command(self, call: Call, message: Message) -> None:
+        command = message.get("command")
+        if command == "transfer":
+            call.transfer(str(message.get("reason", "supervisor")))
+        elif command == "say":
+            call.say(str(message["text"]))
+        elif command == "hang_up":
+            call.end(Outcome("hangup", "supervisor"))
+
+    def _on_call(self, message: Message, descriptors: list[int]) -> None:
+        if len(descriptors) != 2 or self._task is not None:
+            logger.error("a call came that cannot be taken")
+            for descriptor in descriptors:
+                os.close(descriptor)
+            return
+        start = CallStart.from_dict(message["call"])
+        self._start, self._descriptors = start, (descriptors[0], descriptors[1])
+        self._task = asyncio.get_running_loop().create_task(
+            self._lead(start, descriptors[0], descriptors[1], takeover=bool(message["takeover"])), name="call"
+        )
+
+    async def _lead(self, start: CallStart, line_fd: int, box_fd: int, *, takeover: bool) -> None:
+        """One call, from the hand-over to the end."""
+        self._leases = TetherLeases(self._send)
+        with call_logging(start.call_id):
+            try:
+                box = BlackBox(box_fd)
+                try:
+                    await self._lead_with(start, line_fd, box, self._leases, takeover=takeover)
+                finally:
+                    box.close()
+            except ProtocolError:
+                logger.exception("a call could not be led")
+            finally:
+                # The line has closed its own duplicate; these are for a successor of the ingress.
+                self._descriptors, self._start, self._call, self._leases, self._task = None, None, None, None, None
+                for descriptor in (line_fd, box_fd):
+                    with contextlib.suppress(OSError):
+                        os.close(descriptor)
+        self._send({"type": say.DONE})
+        if self._exiting or next(self._served) >= self._settings.pool.calls_per_actor:
+            self._exiting = True
+            self._leave()
+        else:
+            self._send({"type": say.WARM})
+
+    async def _lead_with(
+        self, start: CallStart, line_fd: int, box: BlackBox, leases: Leases, *, takeover: bool
+    ) -> None:
+        playout = Playout(box)
+        parts = self._workshop.parts(start, box=box, playout=playout, leases=leases, journal=self._journal)
+        call = Call(parts)
+        line = Line(
+            socket.socket(fileno=os.dup(line_fd)),
+            box,
+            playout,
+            call,
+            lead=self._settings.dialogue.playout_lead_frames,
+            resynchronise=takeover,
+        )
+        call.attach(line)
+        self._call = call
+        saved = box.load() if takeover else None
+        await call.run(self._note_outcome, None if saved is None else Checkpoint.from_bytes(saved))
+
+    async def _note_outcome(self, outcome: Outcome) -> None:
+        """Have the ingress know how the call ends before the PBX can ask."""
+        self._outcome_noted.clear()
+        self._send({"type": say.OUTCOME, "next": outcome.next, "reason": outcome.reason})
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._outcome_noted.wait(), OUTCOME_SECONDS)
+
+    def _journal(self, kind: str, fields: dict[str, Any]) -> None:
+        event = {"type": kind, "t": round(self._clock.now(), 4), **fields}
+        self._send({"type": say.EVENT, "event": event}, droppable=True)
