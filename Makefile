@@ -63,7 +63,9 @@ lock-setup: $(STAMP)
 
 bench: $(STAMP)
 	@mkdir -p var/bench
-	@set -e; for b in $(BENCHMARKS); do $(BIN)/trunkline bench $$b --json var/bench/$$b.json; done
+	@missed=; for b in $(BENCHMARKS); do \
+		$(BIN)/trunkline bench $$b --json var/bench/$$b.json || missed="$$missed $$b"; done; \
+	if [ -n "$$missed" ]; then echo "not reached:$$missed" >&2; exit 1; fi
 
 clean:
 	rm -rf build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache

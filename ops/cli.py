@@ -139,7 +139,7 @@ def _add_benchmark(name: str, text: str) -> None:
         seconds: Annotated[float | None, typer.Option(min=1, help="How long to measure.", show_default=False)] = None,
         against: Annotated[
             str | None,
-            typer.Option(metavar="HOST:PORT", help="Measure the engine that listens there.", show_default=False),
+            typer.Option(metavar="HOST:PORT[,URL]", help="Measure the engine that runs there.", show_default=False),
         ] = None,
         json_file: Annotated[
             Path | None, typer.Option("--json", metavar="FILE", help="Write the results here too.", show_default=False)

@@ -251,12 +251,12 @@ def check_playbook(settings: Settings) -> Iterator[Finding]:
 
 def check_providers(settings: Settings) -> Iterator[Finding]:
     """Whether recogniser, voice and model load and work."""
-    from engine.speech.providers import factory
+    from engine.speech.providers.factory import make_model, make_recognizer, make_synthesizer
 
     makers: dict[str, tuple[str, str, Callable[[Settings], _Provider]]] = {
-        "recogniser": ("TRUNKLINE_STT", settings.speech.stt, factory.make_recognizer),
-        "voice": ("TRUNKLINE_TTS", settings.speech.tts, factory.make_synthesizer),
-        "chat model": ("TRUNKLINE_LLM", settings.speech.llm, factory.make_model),
+        "recogniser": ("TRUNKLINE_STT", settings.speech.stt, make_recognizer),
+        "voice": ("TRUNKLINE_TTS", settings.speech.tts, make_synthesizer),
+        "chat model": ("TRUNKLINE_LLM", settings.speech.llm, make_model),
     }
     for name, (variable, value, make) in makers.items():
         started = time.monotonic()

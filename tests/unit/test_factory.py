@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from engine.agent.policy import PolicyModel
 from engine.agent.ports import ChatDone, ChatRequest, Message, TextDelta
 from engine.agent.scripted import ScriptedModel
 from engine.clock import VirtualTimeLoop
@@ -30,6 +31,7 @@ def test_the_embedded_ones_are_the_default() -> None:
     assert isinstance(make_recognizer(settings()), MoonshineRecognizer)
     assert isinstance(make_synthesizer(settings()), CachedSynthesizer)
     assert isinstance(make_synthesizer(settings(TTS="nanotts")), CachedSynthesizer)
+    assert isinstance(make_model(settings()), PolicyModel)
 
 
 def test_an_address_is_reached_over_grpc() -> None:

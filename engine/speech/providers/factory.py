@@ -73,7 +73,7 @@ def make_model(settings: Settings) -> ChatModel:
         )
     from engine.agent.policy import PolicyModel
 
-    return PolicyModel()
+    return PolicyModel((settings.dialogue.playbook,))
 
 
 def _embedded_voice(settings: Settings) -> SpeechSynthesizer:
