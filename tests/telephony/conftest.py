@@ -39,18 +39,18 @@ def pytest_configure(config: pytest.Config) -> None:
 def installation(request: pytest.FixtureRequest) -> Installation:
     """The unpacked Asterisk; where it cannot be had the test is skipped, or fails where it must be had."""
     run = request.config.stash[_RUN]
-    if not run.missing:
-        try:
-            installed = ensure_installed()
-        except CannotInstallError as reason:
-            run.missing = str(reason)
-            if _required(reason):
-                pytest.fail(f"could not install Asterisk: {reason}", pytrace=False)
-        else:
-            if installed.seconds:
-                run.notes.append(f"installed in {installed.seconds:.0f} s")
-            return installed
-    pytest.skip(f"could not install Asterisk: {run.missing}")
+    try:
+        installed = ensure_installed()
+    except CannotInstallError as error:
+        reason = error
+    else:
+        if installed.seconds:
+            run.notes.append(f"installed in {installed.seconds:.0f} s")
+        return installed
+    run.missing = str(reason)
+    if _required(reason):
+        pytest.fail(f"could not install Asterisk: {reason}", pytrace=False)
+    pytest.skip(f"could not install Asterisk: {reason}")
 
 
 def _required(reason: CannotInstallError) -> bool:

@@ -22,7 +22,7 @@ from tests.telephony.rig.install import Installation
 from tests.telephony.rig.phones import OPERATOR_TONE, SipCaller, SipOperator, read_wav
 from tests.telephony.rig.sipp import place_calls
 
-pytestmark = pytest.mark.telephony
+pytestmark = [pytest.mark.telephony, pytest.mark.timeout(300)]  # the first test may install and start all of it
 
 CLIPS: Final = Path(__file__).parents[2] / "ops" / "demo"
 QUESTION: Final = CLIPS / "how_much.wav"

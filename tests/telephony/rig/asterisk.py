@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Final
 
 from tests.telephony.rig.install import Installation
-from tests.telephony.rig.ports import free_block
+from tests.telephony.rig.ports import free_block, give_back
 
 CONF: Final = Path(__file__).parent / "conf"
 DIALPLAN: Final = Path(__file__).parents[3] / "ops" / "deploy" / "asterisk" / "extensions.conf"
@@ -33,7 +33,7 @@ class Asterisk:
 
     def __init__(self, installation: Installation, *, legs: int = 24) -> None:
         self._installation = installation
-        self._legs = legs
+        self._ports = 2 + 2 * legs
         self._process: subprocess.Popen[bytes] | None = None
         self.folder = Path()
         self.sip_port = 0
@@ -74,6 +74,8 @@ class Asterisk:
                 self._process.send_signal(signal.SIGKILL)
                 self._process.wait()
         self._process = None
+        if self.sip_port:
+            give_back(self.sip_port, self._ports, socket.SOCK_DGRAM)
         shutil.rmtree(self.folder, ignore_errors=True)
 
     def log(self, offset: int = 0) -> str:
@@ -130,7 +132,7 @@ class Asterisk:
         etc = self.folder / "etc"
         for part in (etc, self.folder / "run", self.folder / "log", self.folder / "lib", self.folder / "spool"):
             part.mkdir()
-        ports = free_block(2 * self._legs + 2, socket.SOCK_DGRAM, keep=True)
+        ports = free_block(self._ports, socket.SOCK_DGRAM, keep=True)
         self.sip_port, self.operator_port, rtp_first = ports, ports + 1, ports + 2
         values = {
             "folder": str(self.folder),
@@ -139,7 +141,7 @@ class Asterisk:
             "sip_port": self.sip_port,
             "operator_port": self.operator_port,
             "rtp_first": rtp_first,
-            "rtp_last": rtp_first + 2 * self._legs - 1,
+            "rtp_last": ports + self._ports - 1,
         }
         for template in CONF.glob("*.conf"):
             (etc / template.name).write_text(string.Template(template.read_text()).substitute(values))

@@ -27,7 +27,7 @@ Event = dict[str, Any]
 SCRIPTED: Final = {"TRUNKLINE_STT": "scripted", "TRUNKLINE_TTS": "scripted", "TRUNKLINE_LLM": "scripted"}
 """Settings for stand-ins with declared latencies in place of models."""
 
-_READY_WITHIN: Final = 90.0
+_READY_WITHIN: Final = 180.0
 _STOP_WITHIN: Final = 20.0
 
 
@@ -108,7 +108,8 @@ class Engine:
         """What the engine tells of that call, from its start on."""
         seen = CallEvents()
         async with _session() as http, http.get(f"{self.telephony}/telephony/calls/{call}/events") as answer:
-            answer.raise_for_status()
+            if answer.status != 200:
+                raise EngineError(f"no events of {call}: {answer.status} {await answer.text()}")
             reading = asyncio.create_task(seen.read(answer.content))
             try:
                 yield seen

@@ -29,6 +29,7 @@ PACKAGES: Final = ("asterisk", "sip-tester")
 RECIPE: Final = 1
 """Raised whenever an unpacked root of an older recipe would not do."""
 
+_DEBIAN_KEYRING: Final = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
 _LEFT_OUT: Final = ("doc", "man", "locale", "info", "lintian", "bash-completion")
 _URL: Final = re.compile(r"\b(?:https?|ftp|mirror\+?\w*)://?\S+|\b(?:[\w-]+\.)+[a-z]{2,}(?::\d+)?\b")
 
@@ -139,12 +140,14 @@ def _download(work: Path) -> list[Path]:
         "APT::Sandbox::User": "",
         "APT::Keep-Downloaded-Packages": "true",
         "Debug::NoLocking": "true",
+        "APT::Update::Error-Mode": "any",
         "Acquire::Languages": "none",
         "Acquire::Retries": "2",
         "Acquire::http::Timeout": "30",
     }
     if _distribution() == "debian":
-        (work / "sources.list").write_text(f"deb {_debian_mirror()} sid main\n")
+        keyring = f"[signed-by={_DEBIAN_KEYRING}] " if _DEBIAN_KEYRING.exists() else ""
+        (work / "sources.list").write_text(f"deb {keyring}{debian_mirror()} sid main\n")
         settings |= {"Dir::Etc::sourcelist": work / "sources.list", "Dir::Etc::sourceparts": work / "no-sources"}
     (work / "apt.conf").write_text("".join(f'{key} "{value}";\n' for key, value in settings.items()))
     environment = {**os.environ, "APT_CONFIG": str(work / "apt.conf"), "LC_ALL": "C"}
@@ -188,11 +191,9 @@ def _distribution() -> str:
     return next((line[3:].strip('"') for line in lines if line.startswith("ID=")), "")
 
 
-def _debian_mirror() -> str:
-    """The machine's own Debian mirror, as ``[options] uri``, from whichever form its sources have."""
-    keyring = Path("/usr/share/keyrings/debian-archive-keyring.gpg")
-    options = f"[signed-by={keyring}] " if keyring.exists() else ""
-    folder = Path("/etc/apt/sources.list.d")
+def debian_mirror(apt: Path = Path("/etc/apt")) -> str:
+    """The machine's own Debian mirror, from whichever form its sources have. Raises CannotInstallError."""
+    folder = apt / "sources.list.d"
     for path in sorted(folder.glob("*.sources")):
         for stanza in path.read_text().split("\n\n"):
             fields = {
@@ -202,12 +203,12 @@ def _debian_mirror() -> str:
             }
             uri = fields.get("uris", "").split(" ")[0]
             if _carries_debian(uri, fields.get("suites", "")):
-                return options + uri
-    for path in [Path("/etc/apt/sources.list"), *sorted(folder.glob("*.list"))]:
+                return uri
+    for path in [apt / "sources.list", *sorted(folder.glob("*.list"))]:
         for line in path.read_text().splitlines() if path.exists() else ():
             found = re.match(r"deb\s+(?:\[[^]]*\]\s+)?(\S+)\s+(\S+)\s", line)
             if found and _carries_debian(found[1], found[2]):
-                return options + found[1]
+                return found[1]
     raise CannotInstallError("no Debian mirror among the machine's apt sources", capable=False)
 
 

@@ -28,7 +28,8 @@ def free_udp_port() -> int:
 def free_block(size: int, kind: socket.SocketKind, *, keep: bool = False) -> int:
     """The first of ``size`` consecutive free ports; even, as RTP likes it. Raises OSError when there is none.
 
-    With ``keep`` nobody else in this process is given them, for a program that binds them now and then.
+    With ``keep`` nobody else in this process is given them until ``give_back``, for a program that binds them now and
+    then.
     """
     first, last = _range()
     starts = list(range(first + first % 2, last + 2 - size, 2))
@@ -41,6 +42,11 @@ def free_block(size: int, kind: socket.SocketKind, *, keep: bool = False) -> int
                 _KEPT.update((kind, port) for port in ports)
             return start
     raise OSError(f"no {size} free ports between {first} and {last}")
+
+
+def give_back(first: int, size: int, kind: socket.SocketKind) -> None:
+    """A kept block is not needed any more."""
+    _KEPT.difference_update((kind, port) for port in range(first, first + size))
 
 
 def _range() -> tuple[int, int]:

@@ -79,8 +79,6 @@ class StandIn:
         """By UUID, in the order of their announcement."""
         self.asked: list[str] = []
         """The calls of which the dialplan asked what follows."""
-        self.tokens: list[str] = []
-        """What it showed when it asked."""
         self.active = 0
         self._connections: dict[asyncio.Task[None], asyncio.WriteTransport] = {}
 
@@ -137,7 +135,6 @@ class StandIn:
         if not self.behaviour.answers_http:
             await asyncio.sleep(60.0)
         self.asked.append(request.match_info["call"])
-        self.tokens.append(request.query.get("token", ""))
         return web.Response(text=self.behaviour.follows)
 
     async def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
