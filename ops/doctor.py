@@ -264,10 +264,19 @@ def check_providers(settings: Settings) -> Iterator[Finding]:
             asyncio.run(_try_provider(lambda make=make: make(settings)))  # type: ignore[misc]
         except (TrunklineError, ImportError, OSError) as error:
             told = "no answer" if isinstance(error, TimeoutError) else str(error)
-            mend = f"run `make setup`, or set {variable} to another"
-            yield Finding(name, "broken", f"{value}: {told}", mend)
+            yield Finding(name, "broken", f"{value}: {told}", f"{_provider_mend(error)}, or set {variable} to another")
         else:
             yield Finding(name, "ok", f"{value}: loads and works in {time.monotonic() - started:.1f} s")
+
+
+def _provider_mend(error: Exception) -> str:
+    match error:
+        case ImportError():
+            return "run `make setup`"
+        case ConfigurationError():
+            return "correct what the message names"
+        case _:
+            return "see that it runs and can be reached"
 
 
 async def _try_provider(make: Callable[[], _Provider]) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from engine.config import PoolSettings, Settings, load_settings
+from engine.speech.providers import remote
 from ops import doctor
 from ops.doctor import Finding
 
@@ -138,3 +139,22 @@ def test_a_check_that_fails_itself_is_a_finding(monkeypatch: pytest.MonkeyPatch)
 
     monkeypatch.setattr(doctor, "CHECKS", {"odd": fail})
     assert list(doctor.examine({}))[-1] == Finding("odd", "broken", "RuntimeError: no such thing", "see the message")
+
+
+def test_providers_that_work_and_one_that_does_not(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(remote, "REACH_SECONDS", 0.2)
+    with socket.socket() as bound:  # bound and not listening
+        bound.bind(("127.0.0.1", 0))
+        address = f"grpc://127.0.0.1:{bound.getsockname()[1]}"
+        settings = settings_with(tmp_path, STT="scripted", TTS=address, LLM="scripted")
+        recogniser, voice, model = doctor.check_providers(settings)
+    assert (recogniser.state, model.state) == ("ok", "ok")
+    assert voice.state == "broken"
+    assert voice.detail == f"{address}: no voice answers at {address.removeprefix('grpc://')}"
+    assert "TRUNKLINE_TTS" in voice.mend
+
+
+def test_a_language_nobody_speaks_is_broken(tmp_path: Path) -> None:
+    recogniser, voice, _ = doctor.check_providers(settings_with(tmp_path, LANGUAGE="uk", LLM="scripted"))
+    assert (recogniser.state, voice.state) == ("broken", "broken")
+    assert "TRUNKLINE_LANGUAGE" in recogniser.detail
