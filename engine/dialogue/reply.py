@@ -35,6 +35,9 @@ from engine.speech.ports import SpeechSynthesizer, SynthesisRequest
 AHEAD_BYTES = 4 * SAMPLE_RATE * SAMPLE_BYTES
 """Speech that may wait in the playout before the next piece is synthesised: what is dropped at a barge-in cost work."""
 
+TOOL_SECONDS = 30.0
+"""Longest silence of the agent while a tool works; tools have limits of their own, far below."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -212,14 +215,16 @@ class Reply:
     async def _outputs(self) -> AsyncIterator[AgentOutput]:
         stream = self.agent.respond((*self.conversation, *self.memory), self.until_committed)
         async with contextlib.aclosing(stream) as outputs:  # type: ignore[type-var]
+            limit = self.model_timeout
             while True:
                 try:
-                    async with asyncio.timeout(self.model_timeout if self.committed else None):
+                    async with asyncio.timeout(limit):
                         output = await anext(outputs)
                 except StopAsyncIteration:
                     return
                 except TimeoutError:
-                    raise ModelError(f"no answer of the model after {self.model_timeout:g} s") from None
+                    raise ModelError(f"no answer after {limit:g} s") from None
+                limit = TOOL_SECONDS if isinstance(output, ToolStarted) else self.model_timeout
                 yield output
 
     async def until_committed(self) -> None:
