@@ -147,11 +147,12 @@ class ToolAgent:
                     async for delta in deltas:
                         started = True
                         yield delta
-                return
             except ModelError as error:
                 if started or final:
                     raise
                 _log.warning("model failed before its first output, trying once more: %s", type(error).__name__)
+            else:
+                return
 
     async def _stream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         """The model's output with a limit on each wait."""
@@ -180,9 +181,7 @@ class ToolAgent:
         for position, call in enumerate(asked.tool_calls):
             started = self._clock.now()
             try:
-                if position >= self._limits.calls or any(each.ending is not None for each in results):
-                    raise RefusedCallError("too_many", "not run: too many calls at once")
-                checked = self._tools.check(call, said)
+                checked = self._checked(call, said, position, results)
             except RefusedCallError as error:
                 finished = refused(call, error)
             else:
@@ -193,6 +192,12 @@ class ToolAgent:
             results.append(finished)
             seconds = self._clock.now() - started
             yield ToolFinished(call.name, finished.arguments, finished.ok, seconds, finished.error)
+
+    def _checked(self, call: ToolCall, said: Said, position: int, results: Sequence[Finished]) -> CheckedCall:
+        """Raises RefusedCallError."""
+        if position >= self._limits.calls or any(each.ending is not None for each in results):
+            raise RefusedCallError("too_many", "not run: too many calls at once")
+        return self._tools.check(call, said)
 
     async def _run(self, checked: CheckedCall, said: Said) -> Finished:
         if not checked.tool.mutates:

@@ -1,4 +1,4 @@
-"""What the rule-based model says about a tool's answer. Numbers are written in digits; the dialogue puts them in words."""
+"""What the rule-based model says about a tool's answer. Numbers stay digits; the dialogue puts them in words."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ from collections.abc import Mapping
 from typing import Any
 
 from engine.agent.playbook import Playbook
-from engine.agent.situation import Situation, Slots, ToolResult
+from engine.agent.situation import Situation, ToolResult
+from engine.agent.slots import Slots
 from engine.errors import ConfigurationError
 
 SENTENCES = frozenset(

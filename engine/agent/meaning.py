@@ -45,7 +45,8 @@ class Meaning:
 
     async def compare(self, text: str, passages: Matrix) -> list[float]:
         """Cosine of ``text`` with each passage."""
-        return await self._run(self._compare, text, passages)
+        scores: list[float] = await self._run(self._compare, text, passages)
+        return scores
 
     async def close(self) -> None:
         """Idempotent."""

@@ -1,8 +1,8 @@
 """The deterministic policy: a chat model made of rules, for when there is no other.
 
-It keeps nothing between requests. From the messages it works out where the conversation stands (``situation``), decides on
-one tool call or one short answer, and puts a tool's answer into words (``answers``). Where words do not tell, sentence
-embeddings help (``meaning``); without them it still works, on words alone.
+It keeps nothing between requests. From the messages it works out where the conversation stands (``situation``), decides
+on one tool call or one short answer, and puts a tool's answer into words (``answers``). Where words do not tell,
+sentence embeddings help (``meaning``); without them it still works, on words alone.
 """
 
 from __future__ import annotations
@@ -14,14 +14,15 @@ from collections.abc import AsyncGenerator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from engine.agent import intents
+from engine.agent import intent_words as words
 from engine.agent.answers import Sentences, answer
+from engine.agent.asked import Asked
 from engine.agent.intents import Intent
 from engine.agent.knowledge import KnowledgeIndex
 from engine.agent.meaning import Meaning
 from engine.agent.playbook import Playbook, load_playbook
 from engine.agent.ports import ChatDelta, ChatDone, ChatRequest, TextDelta, ToolCall, ToolCallDelta
-from engine.agent.situation import Asked, Situation, ToolResult, read
+from engine.agent.situation import Situation, ToolResult, read
 from engine.errors import ConfigurationError, ModelError
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class PolicyModel:
     """A ``ChatModel`` of rules over one or more playbooks."""
 
     def __init__(self, playbooks: Sequence[str] = ("tyre_shop",), *, embeddings: bool = True) -> None:
-        """Names or folders of playbooks; a request for none of them gets the first. Cheap: all loading is in ``start``."""
+        """Names or folders of playbooks; a request for none of them gets the first. Loads nothing before ``start``."""
         self._names = tuple(playbooks)
         self._meaning: Meaning | None = Meaning() if embeddings else None
         self._shops: dict[str, _Shop] = {}
@@ -140,7 +141,7 @@ class PolicyModel:
 
     async def _may_answer(self, shop: _Shop, text: str) -> bool:
         """Whether a turn without a known intent is a question that the knowledge base may answer."""
-        if len(text.split()) < 3 or not intents.QUESTION.search(text):
+        if len(text.split()) < 3 or not words.QUESTION.search(text):
             return False
         if self._meaning is None or shop.vectors is None:
             return shop.index.knows(text) >= 0.5
@@ -166,23 +167,23 @@ class PolicyModel:
 
     async def _best(self, shop: _Shop, query: str, passages: list[dict[str, Any]]) -> str:
         """The text of the passage that answers ``query``; empty where none does."""
-        words = {str(item.get("text", "")): float(item.get("score", 0.0)) for item in passages}
-        if self._meaning is None or not words:
-            text, score = max(words.items(), key=lambda entry: entry[1], default=("", 0.0))
+        scored = {str(item.get("text", "")): float(item.get("score", 0.0)) for item in passages}
+        if self._meaning is None or not scored:
+            text, score = max(scored.items(), key=lambda entry: entry[1], default=("", 0.0))
             return text if score >= 1.5 else ""
         known = {passage.text: number for number, passage in enumerate(shop.playbook.knowledge)}
         by_passage = await self._by_passage(shop, query) if shop.vectors is not None else []
-        if set(words) & set(known):  # the playbook's own knowledge: meaning may find what shares no word
-            words = {**dict.fromkeys(known, 0.0), **words}
-        strange = [text for text in words if text not in known]
-        meanings = {text: by_passage[known[text]] for text in words if text in known}
+        if set(scored) & set(known):  # the playbook's own knowledge: meaning may find what shares no word
+            scored = {**dict.fromkeys(known, 0.0), **scored}
+        strange = [text for text in scored if text not in known]
+        meanings = {text: by_passage[known[text]] for text in scored if text in known}
         if strange:  # passages that another knowledge base delivered
             scores = await self._meaning.compare(query, await self._meaning.passages(strange))
             meanings.update(zip(strange, scores, strict=True))
-        top = max(words.values()) or 1.0
-        # a cosine moves within 0.75..0.90, so a tenth of it weighs as much as the best match by words
-        best = max(words, key=lambda text: meanings[text] + 0.04 * words[text] / top)
-        needed = _ANSWERS if words[best] > 0 else _ANSWERS_ALONE
+        top = max(scored.values()) or 1.0
+        # a cosine moves within 0.75..0.90, so the best match by words is worth a quarter of its range
+        best = max(scored, key=lambda text: meanings[text] + 0.04 * scored[text] / top)
+        needed = _ANSWERS if scored[best] > 0 else _ANSWERS_ALONE
         return best if meanings[best] >= needed else ""
 
 

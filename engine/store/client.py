@@ -37,8 +37,8 @@ class RetryPolicy:
         """
         if attempt >= self.retries:
             return None
-        backoff = min(self.first_wait * 2**attempt, self.longest_wait)
-        wait = backoff * (0.5 + 0.5 * uniform())
+        backoff: float = min(self.first_wait * 2.0**attempt, self.longest_wait)
+        wait: float = backoff * (0.5 + 0.5 * uniform())
         if retry_after is not None:
             if retry_after > self.longest_wait:
                 return None
@@ -57,8 +57,8 @@ class _Answer:
 class StoreClient:
     """A ``Store`` reached over HTTP; one connection pool a process.
 
-    Only 429, 503 and broken connections are tried again, never another error; a request that ran into ``timeout`` is not,
-    because its caller has waited long enough. A circuit breaker belongs round ``_request``.
+    Only 429, 503 and broken connections are tried again, never another error; a request that ran into ``timeout`` is
+    not, because its caller has waited long enough. A circuit breaker belongs round ``_request``.
     """
 
     def __init__(
@@ -141,7 +141,7 @@ class StoreClient:
             retry_after: float | None = None
             try:
                 answer = await self._attempt(method, path, sent, body, headers)
-            except aiohttp.ClientConnectionError as error:
+            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
                 failure = StoreUnavailable(f"no connection to the store ({type(error).__name__})")
             else:
                 if answer.status < 400:
@@ -177,8 +177,6 @@ class StoreClient:
                 )
         except TimeoutError as error:
             raise StoreUnavailable("the store did not answer in time") from error
-        except aiohttp.ClientPayloadError as error:
-            raise StoreUnavailable("the store's answer broke off") from error
 
 
 def _segment(value: str) -> str:

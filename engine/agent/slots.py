@@ -1,0 +1,195 @@
+"""What a caller said, piece by piece: size, season, brand, order number, product, how many, phone."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from engine.agent.asked import Asked
+from engine.agent.fuzzy import find_names
+from engine.agent.grounding import SEASON_WORDS
+from engine.agent.intents import Intent
+from engine.agent.numbers import (
+    TyreSize,
+    number_runs,
+    partial_size,
+    phone_numbers,
+    plausible_diameter,
+    product_codes,
+    tyre_sizes,
+)
+from engine.agent.playbook import Playbook
+from engine.agent.quantities import quantities
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A product that the agent named."""
+
+    id: str
+    brand: str = ""
+    model: str = ""
+    price: str = ""
+    currency: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """What the caller said so far."""
+
+    size: TyreSize | None = None
+    partial: tuple[int, int] | None = None
+    season: str = ""
+    brand: str = ""
+    order_number: str = ""
+    product: str = ""
+    quantity: int | None = None
+    phone: str = ""
+    phone_part: str = ""
+
+
+def season_of(text: str) -> str:
+    """The season wanted; the one said last where there are several, those after a "not" left out."""
+    kept = re.sub(r"\bnot\s+(?:the\s+|for\s+)?(?:winter|summer|all[\s-]season)\w*", " ", text, flags=re.IGNORECASE)
+    if SEASON_WORDS["all_season"].search(kept):
+        return "all_season"
+    last = [(match.start(), name) for name in ("winter", "summer") for match in SEASON_WORDS[name].finditer(kept)]
+    return max(last)[1] if last else ""
+
+
+_ORDINALS = (
+    (0, re.compile(r"\b(?:first|former|1st|number one)\b", re.IGNORECASE)),
+    (1, re.compile(r"\b(?:second|2nd|number two|latter|other)\b", re.IGNORECASE)),
+    (2, re.compile(r"\b(?:third|3rd|number three)\b", re.IGNORECASE)),
+    (-1, re.compile(r"\blast\b", re.IGNORECASE)),
+)
+
+
+def choice(text: str, offers: Sequence[Offer]) -> str:
+    """The id of the offered product that the caller means, empty where it is not clear."""
+    if not offers:
+        return ""
+    for index, pattern in _ORDINALS:
+        if pattern.search(text) and -len(offers) <= index < len(offers):
+            return offers[index].id
+    if re.search(r"\bcheap\w*|\bleast expensive\b|\blowest\b", text, re.IGNORECASE):
+        return min(offers, key=lambda offer: float(offer.price or "inf")).id
+    for attribute in ("model", "brand"):
+        names = {getattr(offer, attribute) for offer in offers} - {""}
+        said = find_names(text, names)
+        meant = [offer for offer in offers if getattr(offer, attribute) in said]
+        if len(meant) == 1:
+            return meant[0].id
+    return ""
+
+
+def filled(  # noqa: PLR0917 - one turn is one of each
+    slots: Slots, offers: Sequence[Offer], text: str, asked: Asked, intent: Intent, playbook: Playbook
+) -> Slots:
+    """``slots`` and what one more turn adds to them."""
+    if intent in {Intent.ATTACK, Intent.PRIVATE, Intent.KNOWLEDGE, Intent.COMPLAINT, Intent.OPERATOR}:
+        return slots
+    slots = _tyre_slots(slots, text, asked, playbook)
+    if intent is Intent.ORDER_STATUS:
+        slots = replace(slots, order_number=_order_number(text))
+    if intent in {Intent.DRAFT, Intent.AVAILABILITY, Intent.TYRES, Intent.YES, Intent.UNCLEAR}:
+        slots = _draft_slots(slots, offers, text, asked=asked, intent=intent, playbook=playbook)
+    return slots
+
+
+def _tyre_slots(slots: Slots, text: str, asked: Asked, playbook: Playbook) -> Slots:
+    sizes = tyre_sizes(text)
+    if sizes:
+        slots = replace(slots, size=sizes[-1], partial=None)
+    elif asked in {Asked.SIZE, Asked.DIAMETER} or slots.size is None:
+        slots = _partly(slots, text, asked)
+    season = season_of(text)
+    if season:
+        slots = replace(slots, season=season)
+    elif re.search(r"\bany season\b|\bseason does(?:n't| not) matter\b", text, re.IGNORECASE):
+        slots = replace(slots, season="")
+    brands = find_names(text, playbook.brands)
+    if len(brands) == 1:
+        slots = replace(slots, brand=brands[0])
+    elif len(brands) > 1 or re.search(
+        r"\b(?:any|other|another|different) (?:brand|make|maker|one)s?\b", text, re.IGNORECASE
+    ):
+        slots = replace(slots, brand="")
+    return slots
+
+
+def _partly(slots: Slots, text: str, asked: Asked) -> Slots:
+    """A size said in two parts."""
+    partial = partial_size(text)
+    if partial is not None:
+        return replace(slots, partial=partial, size=None)
+    runs = [run.digits for run in number_runs(text)]
+    if slots.partial is not None and asked in {Asked.SIZE, Asked.DIAMETER} and runs:
+        last = runs[-1]
+        if len(last) == 2 and plausible_diameter(int(last)):
+            return replace(slots, size=TyreSize(*slots.partial, int(last)), partial=None)
+    return slots
+
+
+def _order_number(text: str) -> str:
+    """The digits that follow the word "order", else the first run that may be one; empty where there is none."""
+    runs = [run for run in number_runs(text) if 3 <= len(run.digits) <= 12]
+    word = re.search(r"\b(?:order|number)\b", text, re.IGNORECASE)
+    after = [run for run in runs if word is not None and run.start >= word.end()]
+    chosen = (after or runs)[:1]
+    if chosen:
+        return chosen[0].digits
+    codes = [re.sub(r"\D", "", code) for code in product_codes(text)]
+    return codes[0] if codes else ""
+
+
+def _draft_slots(
+    slots: Slots, offers: Sequence[Offer], text: str, *, asked: Asked, intent: Intent, playbook: Playbook
+) -> Slots:
+    product = _product(offers, text, intent, playbook)
+    if product:
+        slots = replace(slots, product=product)
+    if asked is Asked.PHONE or intent is not Intent.TYRES:
+        slots = _phone(slots, text, asked)
+    counts = quantities(text)
+    if counts and asked is not Asked.PHONE:
+        slots = replace(slots, quantity=counts[-1] if asked is Asked.QUANTITY else counts[0])
+    elif asked is Asked.QUANTITY:
+        runs = [run.digits for run in number_runs(text) if len(run.digits) <= 4]
+        if len(runs) == 1:
+            slots = replace(slots, quantity=int(runs[0]))
+    return slots
+
+
+def _product(offers: Sequence[Offer], text: str, intent: Intent, playbook: Playbook) -> str:
+    codes = product_codes(text)
+    if codes:
+        return codes[-1]
+    prefix = playbook.product_prefix
+    bare = re.search(r"\b(?:product|item|article|code)\b", text, re.IGNORECASE)
+    if prefix and bare is not None:
+        runs = [run.digits for run in number_runs(text) if run.start >= bare.end() and 3 <= len(run.digits) <= 6]
+        if runs:
+            return f"{prefix}-{runs[0]}"
+    if intent is Intent.TYRES:
+        return ""
+    chosen = choice(text, offers)
+    if chosen:
+        return chosen
+    return offers[0].id if len(offers) == 1 else ""
+
+
+def _phone(slots: Slots, text: str, asked: Asked) -> Slots:
+    numbers = phone_numbers(text)
+    if numbers and not (tyre_sizes(text) and len(numbers[-1]) == 7):
+        whole = slots.phone_part + numbers[-1]
+        joined = slots.phone_part and 9 <= len(whole) <= 13 and len(numbers[-1]) < 9
+        return replace(slots, phone=whole if joined else numbers[-1], phone_part="")
+    if asked is not Asked.PHONE:
+        return slots
+    digits = "".join(run.digits for run in number_runs(text))
+    whole = slots.phone_part + digits
+    if 7 <= len(whole) <= 15 and slots.phone_part:
+        return replace(slots, phone=whole, phone_part="")
+    return replace(slots, phone_part=whole if len(whole) < 7 else "")

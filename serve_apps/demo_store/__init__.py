@@ -1,0 +1,1 @@
+"""A shop with the Store API, made of seeded data: for demonstrations, tests and load, never for sales."""
