@@ -6,6 +6,7 @@ English (British and American), German, Spanish, French and Italian. Pico holds 
 
 from __future__ import annotations
 
+import re
 from functools import partial
 from pathlib import Path
 from typing import Any, Final
@@ -18,9 +19,12 @@ from engine.speech.providers.batch_synthesis import BatchSynthesizer, Floats
 
 _RATE: Final = 16000
 _VOICES: Final = ("en-GB", "en-US", "de-DE", "es-ES", "fr-FR", "it-IT")
-_MARKUP: Final = str.maketrans({"<": " ", ">": " ", "&": " and ", "\0": " "})
-_LONGEST: Final = 2000
-"""Characters; Pico's own buffers end some way above."""
+_UNSPOKEN: Final = re.compile(r"[^0-9A-Za-z\u00c0-\u024f .,;:!?'-]+")
+"""What Pico has no sound for, its own markup (``<speed level=…>``) among it."""
+_LONGEST: Final = 600
+"""Characters of one piece; a longer one is no speech."""
+_LONG_RUN: Final = re.compile(r"(\d{8}|\S{24})(?=\S)")
+"""Pico fails, or never comes back, on words of some hundred letters and on long rows of digits: they are broken up."""
 
 
 class NanoSynthesizer(BatchSynthesizer):
@@ -59,7 +63,8 @@ class _PicoVoice:
         self._voice_for(request)
 
     def render(self, text: str, request: SynthesisRequest) -> tuple[Floats, int]:
-        spoken = text.translate(_MARKUP).strip()
+        spoken = _UNSPOKEN.sub(" ", text.replace("’", "'"))
+        spoken = " ".join(_LONG_RUN.sub(r"\1 ", spoken).split())
         if not any(character.isalnum() for character in spoken):
             return np.zeros(0, np.float32), _RATE
         if len(spoken) > _LONGEST:
