@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import os
 import shutil
 import signal
@@ -11,12 +12,14 @@ import socket
 import sys
 import tempfile
 import time
+from dataclasses import replace
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
 
-from engine.config import Settings
+from engine.config import Secret, Settings
 from engine.errors import ConfigurationError, TrunklineError
+from engine.logs import configure_logging
 
 START_SECONDS: Final = 180.0
 DEMO_STORE_TOKEN: Final = "demonstration-only"  # noqa: S105 - of a store that holds nothing real, on loopback
@@ -30,6 +33,9 @@ ENVIRONMENT: Final = {
     "RAY_SERVE_LOG_TO_STDERR": "0",
     # Python processes that nobody asked for cost a second of a core each at the start.
     "RAY_prestart_worker_first_driver": "0",
+    "RAY_enable_worker_prestart": "0",
+    # Our processes take no CPU resource, so Ray would call two dozen of them an alarming number.
+    "RAY_worker_maximum_startup_concurrency": "64",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_LOG_TO_DRIVER_EVENT_LEVEL": "FATAL",
 }
@@ -45,6 +51,10 @@ def run(settings: Settings, *, demo: bool) -> None:
     Raises ConfigurationError where a port is taken, TrunklineError where the engine does not start.
     """
     ports = choose_ports(settings)
+    if settings.store.url == "embedded" and not settings.store.token:
+        settings = replace(settings, store=replace(settings.store, token=Secret(DEMO_STORE_TOKEN)))
+    configure_logging(settings.logging)
+    logging.getLogger("ray.serve").setLevel(logging.WARNING)
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     run_dir = Path(tempfile.mkdtemp(prefix="trunkline-"))
@@ -179,8 +189,7 @@ class _Engine:
         if store_url == "embedded":
             from serve_apps.demo_store import deployment as demo_store  # noqa: PLC0415
 
-            token = settings.store.token.reveal() or DEMO_STORE_TOKEN
-            wanted["store"] = (demo_store.build(token), "/store")
+            wanted["store"] = (demo_store.build(settings.store.token.reveal()), "/store")
             store_url = f"http://{settings.network.host}:{self._ports.admin}/store"
         wanted["admin"] = (admin.build(), "/")
         for name, (application, prefix) in wanted.items():
@@ -231,7 +240,10 @@ class _Engine:
 def _demonstrate(settings: Settings, ports: Ports) -> None:
     from ops.demonstration import demonstrate  # noqa: PLC0415
 
-    asyncio.run(demonstrate(settings, ports.audiosocket, ports.telephony))
+    try:
+        asyncio.run(demonstrate(settings, ports.audiosocket, ports.telephony))
+    except TrunklineError as error:
+        _say(f"the demonstration call failed: {error}")
 
 
 def _catch_signals() -> None:

@@ -13,7 +13,7 @@ _COMPLETE = re.compile(
     r"( please| thank you| thanks)?[.!]?$"
 )
 _LEADS_ON = re.compile(
-    r"(\b(and|or|but|so|because|the|a|an|my|is|it's|its|for|to|of|with|from|number|size|like|um|uh|erm|er)|,|-|…|\.\.\.)$"
+    r"(\b(and|or|but|so|because|the|a|an|my|is|it's|its|for|to|of|with|from|number|size|like|um|uh|erm|er)|\d,|-|…|\.\.\.)$"
 )
 
 
