@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -84,24 +84,43 @@ async def operator(asterisk: Asterisk) -> AsyncIterator[SipOperator]:
         yield phone
 
 
+@pytest.fixture
+def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
+    """Adds a measured number to the last line of the test run."""
+    return request.config.stash[_RUN].notes.append
+
+
 @pytest.fixture(scope="session")
-def scripted_engine(running_asterisk: Asterisk, request: pytest.FixtureRequest) -> Iterator[Engine]:
+def start_engine(running_asterisk: Asterisk, request: pytest.FixtureRequest) -> Iterator[Callable[..., Engine]]:
+    """Starts an engine with these settings; at the end all of them are stopped at once."""
+    engines: list[Engine] = []
+
+    def start(kind: str, settings: dict[str, str]) -> Engine:
+        engine = Engine(settings)
+        engine.start()
+        engines.append(engine)
+        request.config.stash[_RUN].notes.append(f"{kind} engine ready in {engine.boot_seconds:.1f} s")
+        return engine
+
+    yield start
+    for engine in engines:
+        engine.interrupt()
+    for engine in engines:
+        engine.stop()
+
+
+@pytest.fixture(scope="session")
+def scripted_engine(start_engine: Callable[[str, dict[str, str]], Engine]) -> Engine:
     """The engine with stand-ins for the models, for ``CAPACITY`` calls."""
-    yield from _engine({**SCRIPTED, "TRUNKLINE_CAPACITY": str(CAPACITY)}, "scripted", request)
+    return start_engine(
+        "scripted", {**SCRIPTED, "TRUNKLINE_CAPACITY": str(CAPACITY), "TRUNKLINE_SCRIPTED_REPLY_WORDS": "6"}
+    )
 
 
 @pytest.fixture(scope="session")
-def embedded_engine(running_asterisk: Asterisk, request: pytest.FixtureRequest) -> Iterator[Engine]:
+def embedded_engine(start_engine: Callable[[str, dict[str, str]], Engine]) -> Engine:
     """The engine as it comes, with its embedded models."""
-    yield from _engine({"TRUNKLINE_CAPACITY": "1"}, "embedded", request)
-
-
-def _engine(settings: dict[str, str], kind: str, request: pytest.FixtureRequest) -> Iterator[Engine]:
-    engine = Engine(settings)
-    engine.start()
-    request.config.stash[_RUN].notes.append(f"{kind} engine ready in {engine.boot_seconds:.1f} s")
-    yield engine
-    engine.stop()
+    return start_engine("embedded", {"TRUNKLINE_CAPACITY": "1"})
 
 
 _LOG: Final = pytest.StashKey[tuple[Asterisk, int]]()

@@ -7,7 +7,7 @@ import contextlib
 import os
 import signal
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,8 @@ from tests.telephony.rig.sipp import place_calls
 pytestmark = [pytest.mark.telephony, pytest.mark.timeout(300)]  # the first test may install and start all of it
 
 CLIPS: Final = Path(__file__).parents[2] / "ops" / "demo"
-QUESTION: Final = CLIPS / "how_much.wav"
+QUESTION: Final = CLIPS / "yes_correct.wav"
+"""What the scripted recogniser makes of a clip does not depend on it: a short one."""
 
 LONGEST_GAP: Final = 0.1
 """Seconds without a packet that a caller may notice; the telephones of most people bridge less."""
@@ -42,9 +43,9 @@ class Connected:
     async def listening(self, *, within: float = 10.0) -> None:
         """Wait until it is the caller's turn."""
         deadline = time.monotonic() + within
-        while not (states := self.events.of("state")) or states[-1]["state"] != "listening":
-            if time.monotonic() > deadline:
-                raise TimeoutError(f"not listening within {within} s: {self.events.all}")
+        while (state := self._state()) != "listening":
+            if time.monotonic() > deadline or state in {"transferring", "ended"}:
+                raise TimeoutError(f"not listening within {within} s but {state}: {self.events.all}")
             await asyncio.sleep(0.02)
 
     async def ask(self, clip: Path, turn: int) -> float:
@@ -54,6 +55,22 @@ class Connected:
         sound = self.caller.heard.first_sound(over)
         assert sound is not None, "an answer, but no sound of it"
         return sound - over
+
+    @property
+    def pid(self) -> int:
+        """The process that leads the call."""
+        return int(self.events.of("actor")[-1]["pid"])
+
+    async def kill(self) -> int:
+        """Kill that process, and wait until another leads the call; returns the killed one."""
+        killed = self.pid
+        os.kill(killed, signal.SIGKILL)
+        await self.events.wait("actor", lambda event: event["pid"] != killed and self.pid != killed, within=3.0)
+        return killed
+
+    def _state(self) -> str:
+        states = self.events.of("state")
+        return str(states[-1]["state"]) if states else "greeting"
 
 
 @asynccontextmanager
@@ -133,29 +150,27 @@ async def test_a_full_engine_leads_to_the_operator_and_disturbs_nobody(
             assert call.caller.heard.longest_gap(began, now) < LONGEST_GAP
 
 
-@pytest.mark.parametrize("moment", ["listening", "speaking"])
-async def test_a_killed_process_is_not_noticed(asterisk: Asterisk, engine: Engine, moment: str) -> None:
+async def test_killed_processes_are_not_noticed(
+    asterisk: Asterisk, engine: Engine, note: Callable[[str], None]
+) -> None:
     async with connected(asterisk, engine) as call:
         heard = call.caller.heard
         await heard.wait_for_sound(0.3, within=3.0)
         await call.listening()
-        await call.ask(QUESTION, 1)
-        await call.listening()
-        first = await call.events.wait("actor", within=2.0)
-        if moment == "speaking":
-            over = await call.caller.say(QUESTION)
-            await heard.wait_for_sound(0.3, since=over, within=5.0)
+        began = time.monotonic()
+        first = await call.kill()  # while the caller has the word
+        over = await call.caller.say(QUESTION)
+        await heard.wait_for_sound(0.3, since=over, within=5.0)
+        second = await call.kill()  # while the answer is being spoken
         killed = time.monotonic()
-        os.kill(first["pid"], signal.SIGKILL)
-        second = await call.events.wait("actor", lambda event: event["pid"] != first["pid"], within=3.0)
-        if moment == "speaking":  # the answer that was under way is said to its end
-            await call.events.wait("turn", lambda event: event["turn"] == 2, within=15.0)
-            assert heard.sound(killed) > 0.2
+        await call.events.wait("turn", lambda event: event["turn"] == 1, within=15.0)
+        assert heard.sound(killed) > 0.2  # it is spoken to its end
         await call.listening()
-        turn = 3 if moment == "speaking" else 2
-        await call.ask(QUESTION, turn)
-        assert second["pid"] != first["pid"]
-        assert heard.longest_gap(killed - 0.5, time.monotonic()) < LONGEST_GAP
+        await call.ask(QUESTION, 2)
+        assert len({first, second, call.pid}) == 3
+        gap = heard.longest_gap(began, time.monotonic())
+        note(f"longest gap over two killed processes {gap * 1000:.0f} ms")
+        assert gap < LONGEST_GAP
         assert not call.caller.ended.is_set()
 
 
@@ -164,9 +179,7 @@ async def test_the_engine_takes_calls_of_another_sip_implementation(
 ) -> None:
     await asterisk.point_at(engine.audiosocket, engine.telephony)
     placing = asyncio.create_task(
-        place_calls(
-            installation, asterisk.sip_port, "500", calls=CAPACITY, seconds=5.0, speech=read_wav(CLIPS / "how_much.wav")
-        )
+        place_calls(installation, asterisk.sip_port, "500", calls=CAPACITY, seconds=5.0, speech=read_wav(QUESTION))
     )
     await engine.wait_calls(CAPACITY, within=5.0)
     result = await placing

@@ -7,6 +7,7 @@ import contextlib
 import json
 import os
 import shlex
+import shutil
 import signal
 import socket
 import subprocess
@@ -41,6 +42,7 @@ class Engine:
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
+        self._asked = False
         self._folder = Path()
         self.audiosocket = ""
         self.telephony = ""
@@ -52,7 +54,12 @@ class Engine:
         self._folder = Path(tempfile.mkdtemp(prefix="tl-engine-"))
         with (self._folder / "stdout").open("wb") as out, (self._folder / "stderr").open("wb") as err:
             self._process = subprocess.Popen(
-                self._command(), stdin=subprocess.DEVNULL, stdout=out, stderr=err, env=self._environment()
+                self._command(),
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=err,
+                env=self._environment(),
+                start_new_session=True,  # Ctrl-C is for the tests, which then stop it in order
             )
         while not (ready := self._ready()):
             if self._process.poll() is not None or time.monotonic() - began > _READY_WITHIN:
@@ -63,16 +70,23 @@ class Engine:
         self.audiosocket, self.telephony = ready["audiosocket"], ready["telephony"].rstrip("/")
         self.boot_seconds = time.monotonic() - began
 
-    def stop(self) -> None:
-        """Interrupt it as Ctrl-C does, and kill it where that does not help."""
-        if self._process is not None and self._process.poll() is None:
+    def interrupt(self) -> None:
+        """Ask it to end, as Ctrl-C does."""
+        if self._process is not None and self._process.poll() is None and not self._asked:
+            self._asked = True
             self._process.send_signal(signal.SIGINT)
+
+    def stop(self) -> None:
+        """Interrupt it, wait for its end, kill it where that does not come, and remove what it wrote."""
+        self.interrupt()
+        if self._process is not None:
             try:
                 self._process.wait(_STOP_WITHIN)
             except subprocess.TimeoutExpired:
                 self._process.kill()
                 self._process.wait()
         self._process = None
+        shutil.rmtree(self._folder, ignore_errors=True)
 
     def log(self) -> str:
         """The end of what it printed."""
