@@ -39,6 +39,8 @@ class Behaviour:
     """After that many it is silent."""
     stop_after: float | None = None
     """While it speaks: from the caller's first voiced sample to the last frame of voice."""
+    deaf_below: float = 0.0
+    """Speech that lasts less than this does not stop it, and is not answered."""
     freeze_at: float | None = None
     freeze: float = 0.0
     """Once, so long after the connect, no frame leaves for so long."""
@@ -72,6 +74,7 @@ class Call:
         self.answered = 0
         self._last_voiced = 0.0
         self._first_voiced = 0.0
+        self._stopped = False
         self._voice_from = 0.0
         self._voice_until = 0.0
         self._due: float | None = None
@@ -118,9 +121,14 @@ class Call:
         if loud:
             if now - self._last_voiced > 0.3:
                 self._first_voiced = now + loud[0] / RATE
-                if self.behaviour.stop_after is not None and self._voice_from <= now < self._voice_until:
-                    self._voice_until = self._first_voiced + self.behaviour.stop_after
+                self._stopped = False
             self._last_voiced = now + loud[-1] / RATE
+            if self._last_voiced - self._first_voiced < self.behaviour.deaf_below:
+                return
+            speaks = self._voice_from <= now < self._voice_until
+            if self.behaviour.stop_after is not None and speaks and not self._stopped:
+                self._voice_until = self._first_voiced + self.behaviour.stop_after
+                self._stopped = True
             self._due = None
             if self.behaviour.answer_after is not None and self.answered < self.behaviour.answers:
                 self._due = self._last_voiced + self.behaviour.answer_after
