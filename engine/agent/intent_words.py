@@ -79,7 +79,7 @@ STATUS = _p(
     rf"our)\s+{_ORDER}\b|\b(?:order|orders)\b[^.?!]{{0,20}}\b(?:status|shipped|sent|dispatched|ready|arriv\w*|"
     rf"deliver\w*|coming|late|delayed|on (?:its|the) way)\b|\b(?:order|tracking|orders?|older|other|auto|"
     rf"border)\s+(?:number|no\b|num)|\b{_TYRE}\b[^.?!]{{0,15}}\b(?:i|we) (?:ordered|bought)\b|\b(?:i|we)(?:'ve|"
-    rf" have)? (?:ordered|bought)\b|\btrack(?:ing)?\b|\bhas it (?:shipped|been sent|left)\b|"
+    rf" have)? (?:just )?(?:ordered|bought|placed|made)\b|\btrack(?:ing)?\b|\bhas it (?:shipped|been sent|left)\b|"
     rf"\border\W+(?:is\W+)?#?\d|\border\s+(?:is\s+)?(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|"
     rf"ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|"
     rf"fifty|sixty|seventy|eighty|ninety|double|triple)[\s,-]+(?:zero|oh|o|one|two|three|four|five|six|seven|"
@@ -157,7 +157,8 @@ KNOWLEDGE_TOPICS: Mapping[str, re.Pattern[str]] = {
     "care": _p(
         r"\b(?:pressure|inflat\w*|psi|tread|worn|wear|punctur\w*|nail|flat|repair\w*|patch\w*|fix|"
         r"run[- ]?flats?|align\w*|tracking geometry|load index|speed (?:rating|index)|rotat\w*|recycl\w*|"
-        r"dispos\w*|tpms|sensors?|vibrat\w*|age|how old (?!are you)|dot code|studs?|chains?|expire\w*|last)\b"
+        r"dispos\w*|tpms|sensors?|vibrat\w*|age|how old (?!are you)|dot code|studs?|chains?|expire\w*)\b|"
+        r"\blasts?\b(?! (?:week|month|year|time|night|one|order|\w+day))"
     ),
     "law": _p(
         r"\b(?:law|legal\w*|mandatory|required|obligatory|obliged|compulsory|must|allowed|fined?|police|"
@@ -176,6 +177,7 @@ KNOWLEDGE_TOPICS: Mapping[str, re.Pattern[str]] = {
     "old": _p(rf"\b(?:old|used|worn) {_TYRE}\b"),
 }
 STRONG_TOPICS = ("storage", "returns", "warranty", "payment", "law", "meaning", "old", "care", "fitting", "hours")
+FIRM_TOPICS = ("returns", "warranty")
 OWN_THINGS = _p(rf"\b(?:my|our|the)\s+(?:\w+\s+)?{_TYRE}\b")
 QUESTION = _p(
     r"\?\s*$|^\W*(?:(?:and|so|well|ok|okay|hi|hello|hey|please|um|uh|sorry|excuse me|good (?:morning|evening|"

@@ -70,6 +70,8 @@ def _knowledge(text: str, clues: Clues, *, question: bool) -> float:
         score += 1.2
     if any(topic in words.STRONG_TOPICS for topic in touched):
         score += 0.6
+    if any(topic in words.FIRM_TOPICS for topic in touched):
+        score += 1.0  # also where it is said of an order: "return the goods I bought"
     if words.OWN_THINGS.search(text):
         score += 0.6  # what one has already is not what one wants to buy
     if clues.has_size and "storage" not in touched:

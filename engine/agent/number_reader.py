@@ -135,19 +135,25 @@ class Reader:
 
     def _scaled(self, first: int, value: int, last: int) -> Atom | None:
         """``value`` followed by "hundred" or "thousand" and what belongs to it."""
-        words = self.words
-        total, rest, end = 0, value, last
-        scaled = False
-        for names, factor in ((words.thousand, 1000), (words.hundred, 100)):
-            after = self._skip(end + 1)
-            if after is None or self.names[after] not in names:
-                continue
-            scaled = True
-            total, end, rest = total + rest * factor, after, 0
+        total, end = self._hundreds(value, last)
+        after = self._skip(end + 1)
+        if after is not None and self.names[after] in self.words.thousand:
+            total, end = total * 1000, after
             following = self._after_joiner(end + 1)
             if following is not None:
-                rest, end = following
-        return Atom(str(total + rest), first, end) if scaled else None
+                rest, end = self._hundreds(*following)
+                total += rest
+        return Atom(str(total), first, end) if end != last else None
+
+    def _hundreds(self, value: int, last: int) -> tuple[int, int]:
+        """``value``, or what "… hundred and …" makes of it, with its last token."""
+        after = self._skip(last + 1)
+        if after is None or self.names[after] not in self.words.hundred:
+            return value, last
+        following = self._after_joiner(after + 1)
+        if following is None:
+            return value * 100, after
+        return value * 100 + following[0], following[1]
 
     def _after_joiner(self, index: int) -> tuple[int, int] | None:
         after = self._skip(index)

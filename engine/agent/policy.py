@@ -183,7 +183,7 @@ class PolicyModel:
         top = max(scored.values()) or 1.0
         # a cosine moves within 0.75..0.90, so the best match by words is worth a quarter of its range
         best = max(scored, key=lambda text: meanings[text] + 0.04 * scored[text] / top)
-        needed = _ANSWERS if scored[best] > 0 else _ANSWERS_ALONE
+        needed = _ANSWERS_ALONE if best in known and not scored[best] else _ANSWERS
         return best if meanings[best] >= needed else ""
 
 

@@ -1,0 +1,236 @@
+"""The loop between a model and its tools."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+import pytest
+
+from engine.agent.agent import AgentLimits, ToolAgent
+from engine.agent.playbook import Playbook, load_playbook
+from engine.agent.ports import AgentOutput, Hangup, Message, Remember, Say, ToolFinished, ToolStarted, Transfer
+from engine.errors import ModelError
+from tests.unit.agent_stage import FACTS, Counter, ReplayModel, at_once, broken, call, kinds, on_virtual_time, said
+
+
+@pytest.fixture(scope="module")
+def playbook() -> Playbook:
+    return load_playbook("tyre_shop")
+
+
+def agent_of(model: ReplayModel, counter: Counter, playbook: Playbook, **limits: float) -> ToolAgent:
+    return ToolAgent(
+        model=model,
+        playbook=playbook,
+        tools=counter.box(),
+        facts=FACTS,
+        limits=AgentLimits(**limits),  # type: ignore[arg-type]  # whole numbers and seconds alike
+    )
+
+
+async def answer(agent: ToolAgent, *texts: str) -> list[AgentOutput]:
+    return [output async for output in agent.respond(said(*texts), at_once)]
+
+
+def spoken(outputs: list[AgentOutput]) -> str:
+    return "".join(output.text for output in outputs if isinstance(output, Say))
+
+
+@on_virtual_time
+async def test_text_streams_through(playbook: Playbook) -> None:
+    model = ReplayModel(["Hello, ", "how can I help?"])
+    outputs = await answer(agent_of(model, Counter(), playbook), "hi")
+    assert outputs == [Say("Hello, "), Say("how can I help?")]
+    request = model.requests[0]
+    assert request.messages[0] == Message("system", playbook.prompt)
+    assert (request.call_id, request.playbook, request.language) == ("call-1", "tyre_shop", "en")
+
+
+@on_virtual_time
+async def test_a_reading_tool_and_its_answer(playbook: Playbook) -> None:
+    model = ReplayModel([call("look", number="4271")], ["It is red."])
+    counter = Counter(seconds=0.25)
+    outputs = await answer(agent_of(model, counter, playbook), "look at 4271")
+    assert kinds(outputs) == ["ToolStarted", "ToolFinished", "Remember", "Say"]
+    assert outputs[0] == ToolStarted("look", "One moment.")
+    finished = outputs[1]
+    assert isinstance(finished, ToolFinished)
+    assert (finished.ok, finished.arguments) == (True, {"number": "4271"})
+    assert finished.seconds == pytest.approx(0.25)
+    remembered = outputs[2]
+    assert isinstance(remembered, Remember)
+    assert [message.role for message in remembered.messages] == ["assistant", "tool"]
+    assert model.requests[1].messages[-2:] == remembered.messages
+    assert json.loads(remembered.messages[1].content) == {"ok": True, "did": "look"}
+
+
+@on_virtual_time
+async def test_a_refused_call_is_told_to_the_model(playbook: Playbook) -> None:
+    model = ReplayModel([call("look", number="9999")], ["Which number?"])
+    counter = Counter()
+    outputs = await answer(agent_of(model, counter, playbook), "look at it")
+    assert kinds(outputs) == ["ToolFinished", "Remember", "Say"]
+    assert counter.begun == []
+    told = json.loads(model.requests[1].messages[-1].content)
+    assert told["error"]["code"] == "not_said"
+    assert told["error"]["argument"] == "number"
+
+
+@on_virtual_time
+async def test_one_retry_before_the_first_output(playbook: Playbook) -> None:
+    model = ReplayModel([broken()], ["Hello."])
+    assert spoken(await answer(agent_of(model, Counter(), playbook), "hi")) == "Hello."
+    with pytest.raises(ModelError):
+        await answer(agent_of(ReplayModel([broken()], [broken()]), Counter(), playbook), "hi")
+
+
+@on_virtual_time
+async def test_no_retry_after_the_first_output(playbook: Playbook) -> None:
+    model = ReplayModel(["Hel", broken()], ["never"])
+    with pytest.raises(ModelError):
+        await answer(agent_of(model, Counter(), playbook), "hi")
+    assert len(model.requests) == 1
+
+
+@on_virtual_time
+async def test_a_silent_model_is_tried_once_more(playbook: Playbook) -> None:
+    model = ReplayModel([60.0, "late"], ["Hello."])
+    assert spoken(await answer(agent_of(model, Counter(), playbook), "hi")) == "Hello."
+    assert model.closed_early == 1
+
+
+@on_virtual_time
+async def test_a_model_that_stops_half_way(playbook: Playbook) -> None:
+    with pytest.raises(ModelError):
+        await answer(agent_of(ReplayModel(["Hel", 60.0, "lo"]), Counter(), playbook), "hi")
+
+
+@on_virtual_time
+async def test_rounds_end(playbook: Playbook) -> None:
+    looks = [[call("look", f"c{index}", number="4271")] for index in range(3)]
+    model = ReplayModel(*looks)
+    outputs = await answer(agent_of(model, Counter(), playbook, rounds=3), "look at 4271")
+    assert len(model.requests) == 3
+    assert model.requests[-1].tools == ()
+    assert sum(isinstance(output, ToolFinished) for output in outputs) == 2
+
+
+@on_virtual_time
+async def test_reading_does_not_wait_for_the_end_of_the_turn_but_changing_does(playbook: Playbook) -> None:
+    over = asyncio.Event()
+
+    async def committed() -> None:
+        await over.wait()
+
+    counter = Counter()
+    model = ReplayModel([call("look", "a", number="4271"), call("change", "b", count=4)], ["Done."])
+    agent = agent_of(model, counter, playbook)
+    outputs: list[AgentOutput] = []
+
+    async def talk() -> None:
+        outputs.extend([each async for each in agent.respond(said("four of 4271, I need four tyres"), committed)])
+
+    task = asyncio.create_task(talk())
+    await asyncio.sleep(1)
+    assert counter.ended == ["look"]
+    over.set()
+    await task
+    assert counter.ended == ["look", "change"]
+    assert spoken(outputs) == "Done."
+
+
+@pytest.mark.parametrize(
+    ("tool", "ending", "words"),
+    [("leave", Transfer("operator", "caller_request"), "One moment."), ("hang_up", Hangup(), "Goodbye.")],
+)
+@on_virtual_time
+async def test_endings(playbook: Playbook, tool: str, ending: AgentOutput, words: str) -> None:
+    model = ReplayModel([call(tool, "a"), call("look", "b", number="4271")])
+    counter = Counter()
+    outputs = await answer(agent_of(model, counter, playbook), "4271, bye")
+    assert outputs[-2:] == [Say(words), ending]
+    assert counter.ended == [tool]
+    assert len(model.requests) == 1
+
+
+@on_virtual_time
+async def test_an_ending_with_words_of_the_model(playbook: Playbook) -> None:
+    outputs = await answer(agent_of(ReplayModel(["Bye!", call("hang_up")]), Counter(), playbook), "bye")
+    assert spoken(outputs) == "Bye!"
+    assert outputs[-1] == Hangup()
+
+
+@on_virtual_time
+async def test_closing_cancels_the_model(playbook: Playbook) -> None:
+    model = ReplayModel(["Hello, ", 5.0, "there"])
+    stream = agent_of(model, Counter(), playbook).respond(said("hi"), at_once)
+    assert await anext(stream) == Say("Hello, ")
+    await stream.aclose()
+    assert model.closed_early == 1
+
+
+async def _interrupted(agent: ToolAgent, words: str) -> None:
+    """Drops an answer one second after it began."""
+
+    async def talk() -> None:
+        async for _ in agent.respond(said(words), at_once):
+            pass
+
+    task = asyncio.create_task(talk())
+    await asyncio.sleep(1)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+@on_virtual_time
+async def test_a_reading_tool_is_cancelled(playbook: Playbook) -> None:
+    counter = Counter(seconds=5)
+    await _interrupted(agent_of(ReplayModel([call("look", number="4271")]), counter, playbook), "4271")
+    await asyncio.sleep(10)
+    assert (len(counter.begun), counter.ended) == (1, [])
+
+
+@on_virtual_time
+async def test_a_change_goes_on_and_is_remembered_with_the_next_answer(playbook: Playbook) -> None:
+    counter = Counter(seconds=5)
+    model = ReplayModel([call("change", "c7", count=4)], ["It is done."])
+    agent = agent_of(model, counter, playbook)
+    await _interrupted(agent, "I need four tyres")
+    outputs = await answer(agent, "I need four tyres", "", "is it done?")
+    assert counter.ended == ["change"]
+    remembered = outputs[0]
+    assert isinstance(remembered, Remember)
+    assert [message.role for message in remembered.messages] == ["assistant", "tool"]
+    assert remembered.messages[1].tool_call_id == "c7"
+    asked = model.requests[-1].messages
+    assert asked[-1] == Message("user", "is it done?")
+    assert asked[-3:-1] == remembered.messages
+    assert kinds(await answer(agent_of(ReplayModel(["ok"]), counter, playbook), "hi")) == ["Say"]
+
+
+@on_virtual_time
+async def test_closing_the_agent_waits_for_a_change(playbook: Playbook) -> None:
+    counter = Counter(seconds=5)
+    agent = agent_of(ReplayModel([call("change", count=4)]), counter, playbook)
+    await _interrupted(agent, "I need four tyres")
+    await agent.close()
+    await agent.close()
+    assert counter.ended == ["change"]
+
+
+@on_virtual_time
+async def test_closing_the_agent_does_not_wait_for_ever(playbook: Playbook) -> None:
+    counter = Counter(seconds=7)
+    agent = agent_of(ReplayModel([call("change", count=4)]), counter, playbook, change=2.0)
+    await _interrupted(agent, "I need four tyres")
+    await agent.close()
+    assert counter.ended == []
+
+
+@on_virtual_time
+async def test_tools_get_the_callers_number_from_the_network(playbook: Playbook) -> None:
+    counter = Counter()
+    await answer(agent_of(ReplayModel([call("look", number="4271")], ["ok"]), counter, playbook), "my phone is 555123 and it is 4271")
+    assert counter.contexts[0].facts is FACTS
