@@ -207,6 +207,19 @@ async def test_moonshine_understands_the_telephone(moonshine: MoonshineRecognize
 
 
 @pytest.mark.embedded
+@pytest.mark.parametrize("name", SAID)
+async def test_hints_do_no_harm_to_other_words(moonshine: MoonshineRecognizer, name: str) -> None:
+    hints = ("Michelin", "Bridgestone", "Goodyear", "Nokian", "Yokohama", "Volkswagen Golf", "Continental")
+    async with moonshine.open(RecognitionOptions(call_id="a", partials=False, hints=hints)) as session:
+        await session.begin(1)
+        await say(session, clip(name))
+        await session.flush(1)
+        heard = await answer(session.results(), 1)
+    errors, words = word_errors(SAID[name], heard.text)
+    assert errors <= words // 6, heard.text
+
+
+@pytest.mark.embedded
 async def test_moonshine_hears_no_words_in_silence(moonshine: MoonshineRecognizer) -> None:
     async with moonshine.open(QUIET) as session:
         await session.begin(1)

@@ -169,6 +169,15 @@ async def test_more_than_it_can_hold_is_refused(embedded: SpeechSynthesizer) -> 
 
 
 @pytest.mark.embedded
+async def test_closing_fails_those_who_wait(embedded: SpeechSynthesizer) -> None:
+    speaking = [asyncio.create_task(speak(embedded, LONG)) for _ in range(4)]
+    await asyncio.sleep(0.01)
+    await embedded.close()
+    results = await asyncio.gather(*speaking, return_exceptions=True)
+    assert all(isinstance(result, SynthesisError) for result in results), results
+
+
+@pytest.mark.embedded
 async def test_what_is_said_can_be_understood(embedded: SpeechSynthesizer) -> None:
     recognizer = MoonshineRecognizer()
     await recognizer.start()

@@ -35,13 +35,15 @@ class Listener:
     def __init__(self, *, held: bool = False) -> None:
         self.seen: list[float] = []
         self.stopped: list[float] = []
+        self.options: list[RecognitionOptions] = []
         self.error: Exception | None = None
         self.working = threading.Semaphore(0)
         self.release = threading.Event()
         if not held:
             self.release.set()
 
-    def __call__(self, pcm: bytes, stop: Stop) -> Decoded | None:
+    def __call__(self, pcm: bytes, options: RecognitionOptions, stop: Stop) -> Decoded | None:
+        self.options.append(options)
         seconds = seconds_of(len(pcm))
         self.seen.append(seconds)
         self.working.release()
@@ -286,6 +288,17 @@ async def test_closing_fails_what_is_open() -> None:
             await take(session, 1)
         with pytest.raises(RecognitionError, match="closed"):
             queue.session(RecognitionOptions(call_id="late"))
+
+
+async def test_a_call_is_decoded_by_its_own_options() -> None:
+    listener = Listener()
+    async with calls(listener, 2) as (_, sessions):
+        for session in sessions:
+            await session.begin(1)
+            await session.audio(BRIEF)
+            await session.flush(1)
+            await take(session, 1)
+    assert [options.call_id for options in listener.options] == ["0", "1"]
 
 
 async def test_one_decoding_past_the_queue() -> None:

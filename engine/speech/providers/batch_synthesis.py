@@ -117,6 +117,12 @@ class BatchSynthesizer:
             return await loop.run_in_executor(self._executor(), self._render, text, request, gap)
         except SynthesisError:
             raise
+        except asyncio.CancelledError:
+            task = asyncio.current_task()
+            if self._thread is None and task is not None and not task.cancelling():
+                # Not this task was cancelled but its place in the queue, by close().
+                raise SynthesisError("the voice was closed") from None
+            raise
         except Exception as error:
             raise SynthesisError(f"synthesis failed: {error}") from error
 

@@ -58,7 +58,7 @@ class Decoded:
 Stop = Callable[[], bool]
 """Whether the answer is no longer wanted."""
 
-Decode = Callable[[bytes, Stop], Decoded | None]
+Decode = Callable[[bytes, RecognitionOptions, Stop], Decoded | None]
 """Engine audio to text; runs in a worker thread, asks ``Stop`` now and then and returns None when told to."""
 
 
@@ -127,7 +127,7 @@ class DecodeQueue:
     async def decode(self, pcm: bytes) -> Decoded:
         """Decode once, past the queue. Raises RecognitionError."""
         try:
-            outcome = await self._in_thread(pcm, lambda: self._closed)
+            outcome = await self._in_thread(pcm, RecognitionOptions(call_id=""), lambda: self._closed)
         except Exception as error:
             raise RecognitionError(f"recognition failed: {error}") from error
         if outcome is None:
@@ -179,7 +179,7 @@ class DecodeQueue:
         start = utterance.settled_bytes
         audio = bytes(memoryview(utterance.audio)[: max(0, job.length - start)])
         try:
-            outcome = await self._in_thread(audio, lambda: job.stopped)
+            outcome = await self._in_thread(audio, job.session.options, lambda: job.stopped)
         except Exception as error:
             log.exception("recognition failed")
             job.session.fail(f"recognition failed: {error}")
@@ -193,9 +193,11 @@ class DecodeQueue:
             del utterance.audio[: outcome.cut_bytes]
         job.session.answer(job, _joined(settled + outcome.pieces), outcome.seconds)
 
-    async def _in_thread(self, pcm: bytes, stop: Stop) -> _Outcome | None:
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._threads, _decode_pieces, self._decode, pcm, stop)
+    async def _in_thread(self, pcm: bytes, options: RecognitionOptions, stop: Stop) -> _Outcome | None:
+        def decode(piece: bytes) -> Decoded | None:
+            return self._decode(piece, options, stop)
+
+        return await asyncio.get_running_loop().run_in_executor(self._threads, _decode_pieces, decode, pcm)
 
 
 class QueuedSession:
@@ -203,7 +205,7 @@ class QueuedSession:
 
     def __init__(self, queue: DecodeQueue, options: RecognitionOptions) -> None:
         self._queue = queue
-        self._partials = options.partials
+        self.options = options
         self._open: _Utterance | None = None
         self._flushes = 0
         self._results: asyncio.Queue[Transcript | RecognitionError | None] = asyncio.Queue()
@@ -224,7 +226,7 @@ class QueuedSession:
             self._check()
         if utterance.partial_pending or utterance.length < utterance.partial_after:
             return
-        if self._partials or seconds_of(len(utterance.audio)) > PIECE_SECONDS:
+        if self.options.partials or seconds_of(len(utterance.audio)) > PIECE_SECONDS:
             utterance.partial_pending = True
             self._queue.put(_Job(self, utterance, flush=0, length=0))
 
@@ -278,7 +280,7 @@ class QueuedSession:
             utterance.partial_pending = False
         if self._closed or self._failure is not None or utterance.given_up:
             return
-        if not job.flush and (utterance.ended or not self._partials or not decoded.text):
+        if not job.flush and (utterance.ended or not self.options.partials or not decoded.text):
             return
         if self._results.qsize() >= UNREAD_RESULTS:
             if job.flush:
@@ -331,7 +333,7 @@ def _joined(pieces: tuple[tuple[Decoded, float], ...]) -> Decoded:
     return Decoded(text, sum(value * seconds for value, seconds in known) / total if total else None)
 
 
-def _decode_pieces(decode: Decode, pcm: bytes, stop: Stop) -> _Outcome | None:
+def _decode_pieces(decode: Callable[[bytes], Decoded | None], pcm: bytes) -> _Outcome | None:
     """In a worker: decode, in pieces where it is long. None when stopped."""
     began = time.perf_counter()
     pieces: list[tuple[Decoded, float]] = []
@@ -341,7 +343,7 @@ def _decode_pieces(decode: Decode, pcm: bytes, stop: Stop) -> _Outcome | None:
         end = len(pcm)
         if seconds_of(remaining) > PIECE_SECONDS:
             end = cut + _quietest(pcm[cut : cut + _bytes_of(PIECE_SECONDS)])
-        decoded = decode(pcm[cut:end], stop) if remaining else Decoded("", None)
+        decoded = decode(pcm[cut:end]) if remaining else Decoded("", None)
         if decoded is None:
             return None
         pieces.append((decoded, seconds_of(end - cut)))

@@ -15,6 +15,7 @@ from engine.audio.resample import engine_to_float
 from engine.errors import RecognitionError
 from engine.speech.ports import RecognitionOptions, RecognitionSession
 from engine.speech.providers.decode_queue import Decoded, DecodeQueue, Stop
+from engine.speech.providers.hints import HintTree
 from engine.speech.providers.moonshine_model import SAMPLE_RATE as MODEL_RATE
 from engine.speech.providers.moonshine_model import MoonshineModel, packaged_moonshine
 
@@ -26,6 +27,8 @@ _SILENT_RMS: Final = 40.0
 """Where no 30 ms are louder than this (-58 dBFS) nothing was said; the network would answer "You" to silence."""
 
 _HEALTH_TIMEOUT: Final = 5.0
+_PLAYBOOKS: Final = 32
+"""Sets of hints kept ready, at most."""
 
 
 class MoonshineRecognizer:
@@ -41,6 +44,7 @@ class MoonshineRecognizer:
         self._workers = workers
         self._network: MoonshineModel | None = None
         self._queue: DecodeQueue | None = None
+        self._hints: dict[tuple[str, ...], HintTree] = {}
 
     async def start(self) -> None:
         if self._queue is not None:
@@ -81,12 +85,22 @@ class MoonshineRecognizer:
             raise RecognitionError("the recogniser is not started")
         return self._queue
 
-    def _decode(self, pcm: bytes, stop: Stop) -> Decoded | None:
+    def _decode(self, pcm: bytes, options: RecognitionOptions, stop: Stop) -> Decoded | None:
         network = self._network
         if network is None or not _is_audible(pcm):
             return Decoded("", None)
         padded = _silence(_LEAD_SECONDS) + pcm + _silence(_TAIL_SECONDS)
-        return network.transcribe(engine_to_float(padded, MODEL_RATE), stop)
+        hints = self._hints_for(network, options.hints) if options.hints else None
+        return network.transcribe(engine_to_float(padded, MODEL_RATE), stop, hints)
+
+    def _hints_for(self, network: MoonshineModel, words: tuple[str, ...]) -> HintTree:
+        """Playbooks are few and their hints the same in every call."""
+        tree = self._hints.get(words)
+        if tree is None:
+            if len(self._hints) >= _PLAYBOOKS:
+                self._hints.clear()
+            tree = self._hints[words] = network.hints(words)
+        return tree
 
 
 def _is_audible(pcm: bytes) -> bool:

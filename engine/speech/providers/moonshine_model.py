@@ -8,6 +8,7 @@ thread. ``onnxruntime`` is imported when a model is made, not with this module.
 from __future__ import annotations
 
 import importlib.util
+from collections.abc import Sequence
 from math import ceil, exp
 from pathlib import Path
 from typing import Any, Final
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 
 from engine.errors import ConfigurationError
 from engine.speech.providers.decode_queue import Decoded, Stop
+from engine.speech.providers.hints import HintTree
 from engine.speech.providers.onnx_session import quiet_session
 
 SAMPLE_RATE: Final = 16000
@@ -63,7 +65,13 @@ class MoonshineModel:
             argument.name == "encoder_attention_mask" for argument in self._decoder.get_inputs()
         )
 
-    def transcribe(self, audio: NDArray[np.float32], stop: Stop = lambda: False) -> Decoded | None:
+    def hints(self, words: Sequence[str]) -> HintTree:
+        """``words`` as ``transcribe`` takes them."""
+        return HintTree(words, {piece: token for token, piece in enumerate(self._vocabulary)})
+
+    def transcribe(
+        self, audio: NDArray[np.float32], stop: Stop = lambda: False, hints: HintTree | None = None
+    ) -> Decoded | None:
         """Float audio at 16 kHz, a tenth of a second to about half a minute, to text; None when ``stop`` said so.
 
         The confidence is the geometric mean of the chosen tokens' probabilities.
@@ -86,15 +94,18 @@ class MoonshineModel:
         feed.update(zip(self._past, caches, strict=True))
         feed["use_cache_branch"] = np.array([True])
         tokens: list[int] = []
+        begun: list[int] = []
         surprise = 0.0
         limit = max(_MINIMUM_TOKENS, ceil(seconds * _TOKENS_PER_SECOND))
         while True:
             scores = logits[0, -1]
-            token = int(scores.argmax())
+            token = int((scores if hints is None else hints.favour(scores, begun)).argmax())
             surprise += float(np.log(np.exp(scores - scores[token]).sum()))
             if token == _END:
                 break
             tokens.append(token)
+            if hints is not None:
+                begun = hints.advance(begun, token)
             if len(tokens) >= limit:
                 break
             if stop():
