@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 import json
 import random
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
-from urllib.parse import quote
 
 import aiohttp
 
@@ -179,8 +179,14 @@ class StoreClient:
             raise StoreUnavailable("the store did not answer in time") from error
 
 
+_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
+
+
 def _segment(value: str) -> str:
-    return quote(value, safe="")
+    """An id as a part of a path. Raises StoreRefused for one that would make another path of it."""
+    if not _ID.fullmatch(value):
+        raise StoreRefused("no id looks like this", code="bad_id", status=404)
+    return value
 
 
 def _param(value: object) -> str:

@@ -50,7 +50,7 @@ class MemoryStore:
         return tuple(
             owned.order
             for owned in self._orders
-            if (owned.phone == phone or (not owned.phone and order_number))
+            if (owned.phone == phone if owned.phone else order_number)
             and order_number in {"", owned.order.number}
             and status in {"", owned.order.status}
         )
