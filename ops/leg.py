@@ -4,13 +4,16 @@ Sends a 20 ms frame every 20 ms from the connect to the end, silence where nothi
 closes as Asterisk does when a caller hangs up; leaves when the engine sends 0x00. What Asterisk would fail on (another
 kind than audio and 0x00, an empty frame, a frame that pauses in its middle) is a violation.
 
-All times are seconds of ``time.monotonic()``.
+All times are seconds of ``time.monotonic()``. A frame's arrival is the kernel's: that this process is late to read
+does not make a frame late.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import socket
+import struct
 import time
 import uuid
 from array import array
@@ -18,7 +21,7 @@ from collections import deque
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from engine.audio.audiosocket import SILENCE_FRAME, Decoder, Kind, encode, encode_audio
+from engine.audio.audiosocket import SILENCE_FRAME, Decoder, Frame, Kind, encode, encode_audio
 from engine.audio.format import FRAME_BYTES, FRAME_SAMPLES, SAMPLE_RATE
 from engine.errors import AudioSocketError, TrunklineError
 from ops.heard import Heard, voiced_span
@@ -31,7 +34,24 @@ PAUSE_IN_FRAME: Final = 0.005
 Ending = Literal["caller", "engine", "eof", "reset", "protocol"]
 """Who ended the call: we; the engine by 0x00; the engine by closing or breaking the connection, or by nonsense."""
 
+_STAMP: Final = 35
+"""SO_TIMESTAMPNS of Linux (asm-generic/socket.h), which Python does not name."""
+_STAMP_FORMAT: Final = struct.Struct("@qq")
+_STAMP_SPACE: Final = socket.CMSG_SPACE(_STAMP_FORMAT.size)
+
 _scratch = memoryview(bytearray(1 << 16))
+
+
+def _receive(connection: socket.socket) -> tuple[int, float]:
+    """Bytes read into ``_scratch``, and when the last of them arrived. Raises OSError."""
+    at, wall = time.monotonic(), time.time()
+    size, notes, _, _ = connection.recvmsg_into([_scratch], _STAMP_SPACE)
+    for level, kind, stamp in notes:
+        if level == socket.SOL_SOCKET and kind == _STAMP and len(stamp) == _STAMP_FORMAT.size:
+            seconds, nanoseconds = _STAMP_FORMAT.unpack(stamp)
+            waited = wall - seconds - nanoseconds * 1e-9
+            at -= waited if 0 < waited < 1 else 0.0
+    return size, at
 
 
 class NotConnectedError(TrunklineError):
@@ -81,6 +101,8 @@ class Leg:
         """When the connect was begun."""
         self.frames_refused = 0
         """Frames that the engine did not read in time and that were dropped."""
+        self.blurred = 0
+        """Frames whose arrival is known only as that of a later one, because we came late to read them."""
         self._keep = keep_audio
         self._metronome: Metronome | None = None
         self._socket: socket.socket | None = None
@@ -97,6 +119,8 @@ class Leg:
         connection = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET, socket.SOCK_STREAM)
         connection.setblocking(False)
         connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):  # a kernel that does not stamp: the time of the read has to do
+            connection.setsockopt(socket.SOL_SOCKET, _STAMP, 1)
         self._socket = connection
         self.dialled_at = time.monotonic()
         try:
@@ -199,39 +223,45 @@ class Leg:
     # ---- what the caller hears
 
     def _readable(self) -> None:
-        now = time.monotonic()
         assert self._socket is not None
         try:
-            size = self._socket.recv_into(_scratch)
+            size, at = _receive(self._socket)
         except BlockingIOError:
             return
         except OSError:
-            self._end("reset", now)
+            self._end("reset", time.monotonic())
             return
         if not size:
-            self._end("eof", now)
+            self._end("eof", at)
             return
         try:
             frames = self._decoder.feed(_scratch[:size])
         except AudioSocketError as error:
             self.violations.append(str(error))
-            self._end("protocol", now)
+            self._end("protocol", at)
             return
-        if self._half_since and frames:
-            if now - self._half_since > PAUSE_IN_FRAME:
-                self.violations.append(f"a frame paused for {(now - self._half_since) * 1000:.0f} ms")
+        self._look_for_pauses(bool(frames), at)
+        self._take(frames, at)
+
+    def _look_for_pauses(self, completed: bool, at: float) -> None:
+        if self._half_since and completed:
+            if at - self._half_since > PAUSE_IN_FRAME:
+                self.violations.append(f"a frame paused for {(at - self._half_since) * 1000:.0f} ms")
             self._half_since = 0.0
         if self._decoder.pending and not self._half_since:
-            self._half_since = now
+            self._half_since = at
+
+    def _take(self, frames: list[Frame], at: float) -> None:
+        self.blurred += max(0, len(frames) - 1)
         began = False
         for frame in frames:
             if frame.kind == Kind.HANGUP:
-                self._end("engine", now)
+                self._end("engine", at)
                 return
             if frame.kind != Kind.AUDIO_8K or not frame.payload:
                 self.violations.append(f"a frame of kind 0x{frame.kind:02x} with {len(frame.payload)} bytes")
                 continue
-            began |= self.heard.add(frame.payload, now)
+            began |= self.heard.add(frame.payload, at)
         if began or len(self.heard.times) <= len(frames):
             self._notify()
 

@@ -169,7 +169,12 @@ class Crowd:
         """How late the callers themselves sent, for the notes."""
         late = self.metronome.lateness
         p99, worst = percentile(late, 0.99) * 1000, max(late, default=math.nan) * 1000
-        return f"the callers' own frames left at most {worst:.1f} ms late, p99 {p99:.1f} ms"
+        blurred = sum(record.leg.blurred for record in self.records)
+        frames = sum(len(record.leg.heard.times) for record in self.records)
+        return (
+            f"the callers' own frames left at most {worst:.1f} ms late, p99 {p99:.1f} ms; "
+            f"of {frames} frames they came too late to tell {blurred} from the next"
+        )
 
 
 @asynccontextmanager

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 import statistics
 import struct
 import time
@@ -11,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from engine.audio.audiosocket import encode_audio
 from engine.audio.wav import read_wav
 from ops.caller import Caller, NoAnswerError, NotConnectedError
 from ops.exchange import Exchange, ExchangeError
@@ -96,6 +98,22 @@ async def test_frame_gaps_show_a_freeze() -> None:
     assert gaps[-1] == pytest.approx(0.15, abs=LOADED)
     assert gaps[-2] < 0.02 + LOADED
     assert statistics.median(gaps) == pytest.approx(0.02, abs=0.004)
+
+
+async def test_a_caller_that_reads_late_does_not_make_frames_late() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        async with calling(server.getsockname()) as call:
+            peer, _ = server.accept()
+            with peer:
+                peer.send(encode_audio(bytes(320)))
+                await asyncio.sleep(0.02)
+                sent = time.monotonic()
+                peer.send(encode_audio(bytes(320)))
+                time.sleep(0.1)  # noqa: ASYNC251 - the whole process is late
+                await call.wait_for_frame(1.0)
+                await asyncio.sleep(0.02)
+    assert call.heard.times[1] - sent < 0.05
+    assert call.blurred == 0
 
 
 async def test_barge_in_is_measured_to_the_last_voiced_frame() -> None:
