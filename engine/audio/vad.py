@@ -7,7 +7,7 @@ for each other here.
 
 from __future__ import annotations
 
-from math import exp
+from math import exp, log10
 from typing import Final
 
 import numpy as np
@@ -19,6 +19,8 @@ WINDOW_SAMPLES: Final = 256
 
 WINDOW_SECONDS: Final = WINDOW_SAMPLES / 8000
 """32 ms."""
+
+WINDOW_BYTES: Final = 2 * WINDOW_SAMPLES
 
 QUIET_PEAK: Final = 16
 """A window is quiet when its loudest sample is not above this: -66 dBFS, zeros or the lowest steps of µ-law and A-law.
@@ -32,6 +34,11 @@ speech is noticed late: measured on 40 clips after 4–20 s of zeros, the onset 
 
 SETTLED_PROBABILITY: Final = 0.1
 """Nothing is skipped while the network still believes in speech above this."""
+
+QUIET_POWER: Final = (QUIET_PEAK / 32768) ** 2
+"""Mean power that a quiet window cannot exceed."""
+
+SILENT_POWER: Final = 1e-10
 
 _CONTEXT: Final = 32
 _PAD: Final = 32
@@ -71,7 +78,7 @@ class VoiceActivity:
         self._cell = np.zeros(128, f32)
         self._scratch = np.zeros(128, f32)
         self._out_bias = float(weights.out_bias[0])
-        self._filled = 0
+        self._rest = b""
         self._quiet_run = 0
         self._last = 0.0
 
@@ -80,41 +87,42 @@ class VoiceActivity:
         self._samples[:] = 0
         self._lstm_in[:] = 0
         self._cell[:] = 0
-        self._filled = 0
+        self._rest = b""
         self._quiet_run = 0
         self._last = 0.0
 
     def feed(self, frame: bytes) -> list[float]:
         """Take engine audio of any length; the probability of speech (0..1) of each 32 ms window it completes."""
-        samples = np.frombuffer(frame, "<i2")
-        probabilities: list[float] = []
-        taken = 0
-        while taken < len(samples):
-            count = min(WINDOW_SAMPLES - self._filled, len(samples) - taken)
-            np.multiply(
-                samples[taken : taken + count],
-                _SCALE,
-                out=self._fresh[self._filled : self._filled + count],
-                casting="unsafe",
-                dtype=np.float32,
-            )
-            taken += count
-            self._filled += count
-            if self._filled == WINDOW_SAMPLES:
-                probabilities.append(self._window())
-                self._samples[:_CONTEXT] = self._samples[_END - _CONTEXT : _END]
-                self._filled = 0
-        return probabilities
+        return [probability for probability, _ in self.windows(frame)]
 
-    def _window(self) -> float:
-        if max(self._fresh.max(), -self._fresh.min()) > QUIET_PEAK * _SCALE:
+    def windows(self, frame: bytes) -> list[tuple[float, float]]:
+        """As ``feed``, each probability with its window's level in dB relative to full scale (-100 for silence)."""
+        self._rest += frame
+        if len(self._rest) < WINDOW_BYTES:
+            return []
+        found: list[tuple[float, float]] = []
+        taken = 0
+        while len(self._rest) - taken >= WINDOW_BYTES:
+            samples = np.frombuffer(self._rest, "<i2", WINDOW_SAMPLES, taken)
+            np.multiply(samples, _SCALE, out=self._fresh)
+            found.append(self._window())
+            self._samples[:_CONTEXT] = self._samples[_END - _CONTEXT : _END]
+            taken += WINDOW_BYTES
+        self._rest = self._rest[taken:]
+        return found
+
+    def _window(self) -> tuple[float, float]:
+        power = float(np.dot(self._fresh, self._fresh)) / WINDOW_SAMPLES
+        level = 10 * log10(power) if power > SILENT_POWER else -100.0
+        # Power alone tells loud windows; only faint ones are looked at for their loudest sample.
+        if power > QUIET_POWER or max(self._fresh.max(), -self._fresh.min()) > QUIET_PEAK * _SCALE:
             self._quiet_run = 0
         elif self._skip_quiet and self._quiet_run >= SETTLED_WINDOWS and self._last < SETTLED_PROBABILITY:
-            return self._last
+            return self._last, level
         else:
             self._quiet_run += 1
         self._last = self._infer()
-        return self._last
+        return self._last, level
 
     def _infer(self) -> float:
         w = self._weights

@@ -7,11 +7,8 @@ Voice activity finds the turns, the recogniser reads them. At a pause the text i
 from __future__ import annotations
 
 import asyncio
-import math
 from dataclasses import dataclass
 from typing import Protocol
-
-import numpy as np
 
 from engine.audio.blackbox import BlackBox
 from engine.audio.format import SAMPLE_BYTES, SAMPLE_RATE
@@ -24,7 +21,6 @@ from engine.speech.ports import Transcript
 PRE_ROLL_SECONDS = 0.32
 """Audio before the detected beginning that belongs to the utterance: voice activity is late."""
 
-WINDOW_BYTES = 512
 RESTORED_SECONDS = 2.0
 """Audio that is looked at again after a take-over, to know whether the caller is speaking."""
 
@@ -32,8 +28,8 @@ RESTORED_SECONDS = 2.0
 class VoiceActivityPort(Protocol):
     """Tells speech from the rest."""
 
-    def feed(self, frame: bytes) -> list[float]:
-        """Engine audio of any length → probability of speech of each 32 ms window it completes."""
+    def windows(self, frame: bytes) -> list[tuple[float, float]]:
+        """Engine audio of any length → probability of speech and level (dB) of each 32 ms window it completes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,8 +90,6 @@ class Listening:
         self._detector = detector
         self._hearing = hearing
         self._listener = listener
-        self._windows_from = box.caller_position
-        """Position at which the next window begins."""
         self._asking: asyncio.Task[None] | None = None
         self._latest: Transcript | None = None
         self._text_at = 0.0
@@ -114,10 +108,8 @@ class Listening:
         self._box.hear(pcm)
         if self.utterance_start >= 0:
             self._hearing.hear(pcm)
-        for probability in self._activity.feed(pcm):
-            window = self._box.heard(self._windows_from, self._windows_from + WINDOW_BYTES)
-            self._windows_from += WINDOW_BYTES
-            turn = self._detector.feed(probability, level_of(window))
+        for probability, level in self._activity.windows(pcm):
+            turn = self._detector.feed(probability, level)
             if turn is not None:
                 self._on(turn)
 
@@ -126,19 +118,15 @@ class Listening:
         recent = int(RESTORED_SECONDS * SAMPLE_RATE) * SAMPLE_BYTES
         position = self._box.caller_position
         if utterance_start < 0:
-            self._activity.feed(self._box.heard(position - recent // 4, position))
-            self._windows_from = self._box.caller_position
+            self._activity.windows(self._box.heard(position - recent // 4, position))
             return
         self.utterance_start = utterance_start
         self._hearing.begin(self._box.heard(utterance_start))
         self._detector.expect_speech()
         start = max(utterance_start, position - recent)
         last: Turn | None = None
-        audio = self._box.heard(start, position)
-        for index, probability in enumerate(self._activity.feed(audio)):
-            turn = self._detector.feed(probability, level_of(audio[index * WINDOW_BYTES : (index + 1) * WINDOW_BYTES]))
-            last = turn or last
-        self._windows_from = position - len(audio) % WINDOW_BYTES
+        for probability, level in self._activity.windows(self._box.heard(start, position)):
+            last = self._detector.feed(probability, level) or last
         if last in (Turn.PAUSE, Turn.ENDPOINT):
             self._on(Turn.PAUSE)
         if last is Turn.ENDPOINT:
@@ -223,13 +211,6 @@ class Listening:
         self._listener.on_turn(
             Heard(transcript.text.strip(), transcript.confidence, self._speech_end, self._text_at, self._over_at)
         )
-
-
-def level_of(window: bytes) -> float:
-    """Level of engine audio in dB relative to full scale; -100 for silence."""
-    samples = np.frombuffer(window, "<i2").astype(np.float32)
-    power = float(np.dot(samples, samples)) / max(1, len(samples))
-    return 10 * math.log10(power / 32768.0**2) if power > 0.1 else -100.0
 
 
 def _now() -> float:

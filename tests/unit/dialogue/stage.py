@@ -56,14 +56,14 @@ class LevelActivity:
     def __init__(self) -> None:
         self._rest = b""
 
-    def feed(self, frame: bytes) -> list[float]:
+    def windows(self, frame: bytes) -> list[tuple[float, float]]:
         self._rest += frame
         found = []
         while len(self._rest) >= 512:
             samples = array("h", self._rest[:512])
             self._rest = self._rest[512:]
             loud = sum(abs(sample) > 3000 for sample in samples)
-            found.append(0.95 if loud > len(samples) / 2 else 0.02)
+            found.append((0.95, -10.0) if loud > len(samples) / 2 else (0.02, -100.0))
         return found
 
 
