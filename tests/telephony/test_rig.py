@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.telephony.rig.heard import Heard, is_tone, tone
+from tests.telephony.rig.heard import Heard, is_tone, silence_at_the_end, tone
 from tests.telephony.rig.install import CannotInstallError, debian_mirror
 from tests.telephony.rig.ports import free_block, give_back
 from tests.telephony.rig.rtp import mulaw_decode, mulaw_encode
@@ -74,6 +74,12 @@ def test_what_was_heard_is_measured_by_arrival() -> None:
     assert heard.sound() == pytest.approx(0.04)
     assert heard.first_sound(10.01) == 10.3
     assert heard.tone(600.0, since=10.1) == pytest.approx(0.02)
+
+
+def test_the_silence_after_speech_is_known() -> None:
+    assert silence_at_the_end(np.concatenate([tone(600.0, 0.5), np.zeros(4000, np.int16)])) == pytest.approx(0.5)
+    assert silence_at_the_end(tone(600.0, 0.5)) == 0.0
+    assert silence_at_the_end(np.zeros(800, np.int16)) == pytest.approx(0.1)
 
 
 def test_kept_ports_are_not_given_twice() -> None:

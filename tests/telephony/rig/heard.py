@@ -108,6 +108,15 @@ def loudness(samples: Samples) -> float:
     return float(np.sqrt(np.mean(np.square(samples, dtype=np.float64)))) if len(samples) else 0.0
 
 
+def silence_at_the_end(samples: Samples) -> float:
+    """Seconds after the last 20 ms that are louder than silence."""
+    frame = RATE // 50
+    for end in range(len(samples), 0, -frame):
+        if loudness(samples[max(0, end - frame) : end]) > QUIET:
+            return (len(samples) - end) / RATE
+    return len(samples) / RATE
+
+
 def is_tone(samples: Samples, hertz: float) -> bool:
     """Whether nine tenths of the energy are at that frequency."""
     if len(samples) < RATE // 100 or loudness(samples) <= QUIET:

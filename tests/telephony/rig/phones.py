@@ -13,7 +13,7 @@ from typing import Final, Self
 
 import numpy as np
 
-from tests.telephony.rig.heard import RATE, Heard, Samples, tone
+from tests.telephony.rig.heard import RATE, Heard, Samples, silence_at_the_end, tone
 from tests.telephony.rig.rtp import RtpStream
 from tests.telephony.rig.sip import Dialog, SipError, SipMessage, SipSocket, describe, media_address
 
@@ -85,9 +85,13 @@ class SipCaller:
         self._rtp.connect(*media_address(answer.body))
 
     async def say(self, speech: Samples | Path) -> float:
-        """Say a clip of 8 kHz audio, or a wav file of it, and wait until it is out; returns that moment, monotonic."""
-        await asyncio.sleep(self._rtp.say(read_wav(speech) if isinstance(speech, Path) else speech))
-        return time.monotonic()
+        """Say a clip of 8 kHz audio, or a wav file of it, and wait until it is out.
+
+        Returns the monotonic moment of its last sound, for clips end with silence.
+        """
+        samples = read_wav(speech) if isinstance(speech, Path) else speech
+        await asyncio.sleep(self._rtp.say(samples))
+        return time.monotonic() - silence_at_the_end(samples)
 
     async def press(self, keys: str) -> None:
         """Press keys and wait until they are out."""
