@@ -360,7 +360,8 @@ class Call:
             self.say(self._phrases.goodbye_silence, Hangup("silence"))
 
     def _on_too_long(self) -> None:
-        self.say(self._phrases.too_long, Hangup("too_long"))
+        if self._state != "transferring":
+            self.say(self._phrases.too_long, Transfer("operator", "too_long"))
 
     # -- reports ------------------------------------------------------------------------------------------------------
 

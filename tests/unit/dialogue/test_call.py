@@ -185,11 +185,11 @@ def test_a_number_keyed_in_is_what_the_caller_says() -> None:
     play(scene)
 
 
-def test_the_longest_duration_ends_the_call() -> None:
+def test_the_longest_duration_leads_to_the_operator() -> None:
     async def scene() -> None:
         async with on_stage(StoryAgent(says("fine")), settings=with_settings(max_call_s=11.0)) as stage:
             outcome = await stage.outcome
-            assert (outcome.next, outcome.reason) == ("hangup", "too_long")
+            assert (outcome.next, outcome.reason) == ("operator", "too_long")
             assert stage.phone.now == pytest.approx(11 + 0.1 + 5 * 0.4, abs=0.2)
 
     play(scene)

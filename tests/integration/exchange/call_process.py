@@ -1,0 +1,46 @@
+"""A call's process as the exchange knows it, without Ray and with scripted parts: ``python -m … SOCKET``."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from pathlib import Path
+
+from actors.host import CallHost
+from actors.messages import CallStart
+from engine.agent.ports import CallFacts
+from engine.audio.blackbox import BlackBox
+from engine.audio.playout import Playout
+from engine.clock import LoopClock
+from engine.config import Settings
+from engine.dialogue.call import Journal, Parts
+from engine.dialogue.reply import Voice
+from engine.speech.leases import Leases
+from engine.speech.providers.scripted import ScriptedRecognizer, ScriptedSynthesizer
+from tests.unit.dialogue.stage import PHRASES, LevelActivity, StoryAgent, says
+
+
+class ScriptedWorkshop:
+    """Parts that need no other process."""
+
+    def prepared(self, path: Path) -> None:
+        """Fixed sentences are synthesised here."""
+
+    def parts(self, start: CallStart, *, box: BlackBox, playout: Playout, leases: Leases, journal: Journal) -> Parts:
+        return Parts(
+            facts=CallFacts(start.call_id, start.caller),
+            settings=Settings().dialogue,
+            phrases=PHRASES,
+            box=box,
+            playout=playout,
+            activity=LevelActivity(),
+            recognizer=ScriptedRecognizer(flush_seconds=0.05),
+            voice=Voice(ScriptedSynthesizer(first_audio_seconds=0.05)),
+            agent=StoryAgent(says("one two three four five six seven eight nine ten.")),
+            journal=journal,
+            clock=LoopClock(),
+        )
+
+
+if __name__ == "__main__":
+    asyncio.run(CallHost(Path(sys.argv[1]), Settings(), ScriptedWorkshop(), LoopClock()).run())
