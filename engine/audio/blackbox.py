@@ -38,7 +38,7 @@ class BlackBox:
     """One call's shared memory. Not thread-safe; one writer at a time (the call's process)."""
 
     def __init__(self, fd: int, *, fresh: bool = False) -> None:
-        """Map the memory behind ``fd`` (kept by the caller, may be closed after). Raises ProtocolError on a stranger."""
+        """Map the memory behind ``fd`` (which may be closed after). Raises ProtocolError where it is no black box."""
         if os.fstat(fd).st_size < SIZE:
             raise ProtocolError("the memory handed over is too small to be a call's black box")
         self._map = mmap.mmap(fd, SIZE)

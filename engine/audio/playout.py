@@ -59,7 +59,7 @@ class Playout:
             self._drained.set()
 
     def shut(self) -> None:
-        """Stop at once; what is queued stays. The next frame fades what was being said, so that it ends without a click."""
+        """Stop at once; what is queued stays. The next frame fades what was being said out: no click."""
         if self.speaking:
             self._fade = _faded(self._box.peek(FRAME_BYTES))
         self._open = False

@@ -133,3 +133,15 @@ def test_detector_without_a_clock() -> None:
     for payload in cut(speech(CLIPS[0]), 320)[40:60]:
         detector.add(payload)
     assert detector.mulaw is False
+
+
+def reference(code: int) -> int:
+    """Written from the recommendation's table: eight segments, each twice as wide as the one before."""
+    code = ~code & 0xFF
+    segment, step = code >> 4 & 7, code & 15
+    magnitude = ((2 * step + 33) << (segment + 2)) - 132
+    return -magnitude if code & 0x80 else magnitude
+
+
+def test_every_code_is_decoded_as_the_recommendation_says() -> None:
+    assert list(array("h", decode_mulaw(bytes(range(256))))) == [reference(code) for code in range(256)]

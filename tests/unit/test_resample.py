@@ -18,8 +18,6 @@ from engine.audio.resample import (
     float_to_engine,
     from_engine,
     to_engine,
-    ulaw_decode,
-    ulaw_encode,
 )
 from tests.speech_clips import clip, frames
 
@@ -121,34 +119,7 @@ def test_floats_are_clipped_not_wrapped() -> None:
 def test_soxr_is_loaded_only_by_a_whole_piece() -> None:
     code = (
         "import sys; import engine.audio.resample as r; r.StreamResampler(16000, 8000).feed(bytes(640));"
-        "r.ulaw_decode(b'x'); assert 'soxr' not in sys.modules; r.to_engine(bytes(640), 16000);"
+        "assert 'soxr' not in sys.modules; r.to_engine(bytes(640), 16000);"
         "assert 'soxr' in sys.modules"
     )
     subprocess.run([sys.executable, "-c", code], check=True, timeout=60)
-
-
-def reference_ulaw(code: int) -> int:
-    """Written from the recommendation's table: eight segments, each twice as wide as the one before."""
-    code = ~code & 0xFF
-    segment, step = code >> 4 & 7, code & 15
-    magnitude = ((2 * step + 33) << (segment + 2)) - 132
-    return -magnitude if code & 0x80 else magnitude
-
-
-def test_ulaw_decodes_every_code() -> None:
-    every = bytes(range(256))
-    assert samples(ulaw_decode(every)).tolist() == [reference_ulaw(code) for code in every]
-
-
-def test_ulaw_encodes_to_the_nearest_segment() -> None:
-    every = np.arange(-32768, 32768).astype("<i2")
-    back = samples(ulaw_decode(ulaw_encode(every.tobytes())))
-    clipped = np.clip(every.astype(np.float64), -32635, 32635)
-    steps = 2 ** (np.floor(np.log2(np.abs(clipped) + 132)) - 4)
-    assert (np.abs(back - clipped) <= steps / 2 + 0.5).all()
-
-
-def test_ulaw_codes_survive_a_round_trip() -> None:
-    every = bytes(code for code in range(256) if code != 0x7F)  # 0x7F is minus zero
-    assert ulaw_encode(ulaw_decode(every)) == every
-    assert ulaw_encode(ulaw_decode(b"\x7f")) == b"\xff"
