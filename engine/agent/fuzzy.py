@@ -35,6 +35,11 @@ def find_names(text: str, names: Iterable[str]) -> list[str]:
     A name counts where one to three words in a row sound like it and start alike; short names must match exactly.
     A name after "not" or "except" is left out.
     """
+    return list(_found(text, tuple(names)))
+
+
+@lru_cache(maxsize=512)
+def _found(text: str, names: tuple[str, ...]) -> tuple[str, ...]:
     words = list(_WORD.finditer(text))
     best: dict[int, tuple[float, int, str]] = {}
     for name in names:
@@ -58,7 +63,7 @@ def find_names(text: str, names: Iterable[str]) -> list[str]:
         before = words[start - 1].group().lower() if start else ""
         if before not in {"not", "except", "without"} and name not in found:
             found.append(name)
-    return found
+    return tuple(found)
 
 
 def _score(said: str, name: str, key: str, length: int) -> float:

@@ -18,6 +18,9 @@ from engine.agent.numbers import number_runs, partial_size, product_codes, tyre_
 from engine.agent.ports import Message
 from engine.agent.quantities import quantities
 
+_LONGEST_TURN = 2000
+"""Characters of one turn that are looked at: two minutes of speech."""
+
 
 class Evidence(Enum):
     """What must support a value."""
@@ -56,7 +59,7 @@ class Said:
         caller, offered, last_offer, spoken = [], [], "", ""
         for message in history:
             if message.role == "user":
-                caller.append(message.content)
+                caller.append(message.content[-_LONGEST_TURN:])
                 last_offer, spoken = spoken, ""
             elif message.role == "assistant" and message.content:
                 offered.append(message.content)

@@ -79,11 +79,16 @@ STATUS = _p(
     rf"our)\s+{_ORDER}\b|\b(?:order|orders)\b[^.?!]{{0,20}}\b(?:status|shipped|sent|dispatched|ready|arriv\w*|"
     rf"deliver\w*|coming|late|delayed|on (?:its|the) way)\b|\b(?:order|tracking|orders?|older|other|auto|"
     rf"border)\s+(?:number|no\b|num)|\b{_TYRE}\b[^.?!]{{0,15}}\b(?:i|we) (?:ordered|bought)\b|\b(?:i|we)(?:'ve|"
-    rf" have)? (?:just )?(?:ordered|bought|placed|made)\b|\btrack(?:ing)?\b|\bhas it (?:shipped|been sent|left)\b|"
-    rf"\border\W+(?:is\W+)?#?\d|\border\s+(?:is\s+)?(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|"
-    rf"ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|forty|"
-    rf"fifty|sixty|seventy|eighty|ninety|double|triple)[\s,-]+(?:zero|oh|o|one|two|three|four|five|six|seven|"
-    rf"eight|nine|ten|eleven|twelve|\w+teen|\w+ty|double|triple|hundred|thousand)\b"
+    rf" have)? (?:just )?(?:ordered|bought|placed|made)\b|\btrack(?:ing)?\b|\bhas it (?:shipped|been sent|"
+    rf"left)\b|\border\W+(?:is\W+)?#?\d|\border\s+(?:is\s+)?(?:zero|oh|one|two|three|four|five|six|seven|eight|"
+    rf"nine|ten|eleven|twelve|thirteen|fourteen|fifteen|sixteen|seventeen|eighteen|nineteen|twenty|thirty|"
+    rf"forty|fifty|sixty|seventy|eighty|ninety|double|triple)[\s,-]+(?:zero|oh|o|one|two|three|four|five|six|"
+    rf"seven|eight|nine|ten|eleven|twelve|\w+teen|\w+ty|double|triple|hundred|thousand)\b"
+)
+ABOUT_IT = _p(
+    r"\bwhen (?:will|does|is|should|would|can)(?: i)? (?:it|that|they|get it|get them|have it)\b(?! open|"
+    r" close)|\bwhere (?:is|are) (?:it|they)\b(?! open)|\bhas it (?:shipped|been|left|gone)\b|"
+    r"\bis it (?:shipped|on its way|coming)\b"
 )
 BUY = _p(
     r"\b(?:i'?ll|i will|we'?ll|we will|i'?d like to|i would like to|i'd|i would like|i want to|i wanna|"
@@ -120,6 +125,11 @@ WANTS_TYRES = _p(
     rf"all[- ]?weather)\s+(?:\w+\s+)?{_TYRE}\b|\bset of {_TYRE}\b|^\W*(?:new )?{_TYRE}\W*$"
 )
 STOCK = _p(r"\b(?:in stock|available|availability|on stock|in the warehouse|how many (?:do you have|are there|left))\b")
+CHEAPER = _p(r"\b(?:anything|something|any|got|have|one|ones) (?:\w+ )?cheaper\b|^\W*cheaper\b")
+SAME_PHONE = _p(
+    r"\b(?:same|this|my) (?:phone |mobile )?number\b|\bcalling (?:from|on|you)\b|\bon (?:my|your) (?:account|"
+    r"screen|file)\b"
+)
 PRICE = _p(
     r"\bhow much (?:is|are|does|do|would|will)\s*(?:it|that|this|they|those|these|one|them|the \w+ one|all|"
     r"cost|everything)?\b|\bwhat(?:'s| is| are) the (?:price|cost|total)\b|\b(?:price|cost)\s+(?:of|for) (?:it|"

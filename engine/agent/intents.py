@@ -87,7 +87,7 @@ def scores(text: str, clues: Clues) -> dict[Intent, float]:
         found[Intent.TYRES] = tyres
     if words.STOCK.search(text) and clues.has_code:
         found[Intent.AVAILABILITY] = 3.0
-    if words.PRICE.search(text):
+    if words.PRICE.search(text) or words.CHEAPER.search(text):
         found[Intent.PRICE] = 1.4
     knowledge = _knowledge(text, clues, question=bool(words.QUESTION.search(text)))
     if knowledge > 0:
@@ -113,9 +113,9 @@ def _orders(text: str, clues: Clues) -> dict[Intent, float]:
     elif clues.has_code and (clues.has_quantity or clues.has_phone):
         found[Intent.DRAFT] = 2.6
     if words.CHANGE.search(text):
-        found[Intent.CHANGE] = 2.8
+        found[Intent.CHANGE] = 3.4
         if words.IN_GENERAL.search(text):
-            found[Intent.KNOWLEDGE] = 3.2  # whether it can be done, not that it be done
+            found[Intent.KNOWLEDGE] = 3.6  # whether it can be done, not that it be done
     if words.APPOINTMENT.search(text):
         found[Intent.APPOINTMENT] = 3.0
     return found

@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import product
 
 from engine.agent.number_reader import Atom, Reader, joined
@@ -71,12 +72,17 @@ def plausible_diameter(diameter: int) -> bool:
 
 def number_runs(text: str, language: str = "en") -> list[NumberRun]:
     """All numbers of ``text``, those said in a row as one run, what was taken back left out."""
+    return list(_number_runs(text, language))
+
+
+@lru_cache(maxsize=512)
+def _number_runs(text: str, language: str) -> tuple[NumberRun, ...]:
     reader = Reader(text, words_of(language) or ENGLISH)
     result = []
     for run in reader.runs():
         start, end = reader.span(run)
         result.append(NumberRun(joined(run), tuple(atom.digits for atom in run), start, end))
-    return result
+    return tuple(result)
 
 
 def _readings(atoms: Sequence[Atom]) -> Iterator[str]:
@@ -102,6 +108,11 @@ def _size_in(atoms: Sequence[Atom]) -> TyreSize | None:
 
 def tyre_sizes(text: str, language: str = "en") -> list[TyreSize]:
     """The tyre sizes of ``text`` in the order they were said; sizes that cannot exist are left out."""
+    return list(_tyre_sizes(text, language))
+
+
+@lru_cache(maxsize=512)
+def _tyre_sizes(text: str, language: str) -> tuple[TyreSize, ...]:
     words = words_of(language) or ENGLISH
     reader = Reader(text, words)
     found = []
@@ -112,7 +123,7 @@ def tyre_sizes(text: str, language: str = "en") -> list[TyreSize]:
         if size is not None:
             found.append(size)
     labelled = _labelled_size(text, reader) if not found else None
-    return [labelled] if labelled is not None else found
+    return (labelled,) if labelled is not None else tuple(found)
 
 
 _LABELS = {

@@ -41,6 +41,8 @@ def quantities(text: str, language: str = "en") -> list[int]:
     for run in number_runs(text, language):
         found += _of_run(text, run.start, run.end, run.digits, run.groups, sized=sized, codes=codes)
     for match in _ONE.finditer(text):
+        if _PRONOUN_BEFORE.search(text[: match.start() + match.group().lower().find("one")]):
+            continue  # "the second one please"
         if not any(start <= match.end() and number == 1 for start, number in found):
             found.append((match.start(), 1))
     for name, number in words.sets.items():

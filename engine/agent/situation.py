@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -60,24 +61,68 @@ class Situation:
     """How many turns in a row were not understood, this one included."""
 
 
-def read(messages: Sequence[Message], playbook: Playbook) -> Situation:
-    """Follows the conversation turn by turn."""
-    situation = Situation()
-    calls: dict[str, tuple[str, str]] = {}
-    spoken = ""
-    for message in messages:
+_LONGEST_TURN = 600
+"""Characters of one turn that are looked at, its end: patterns take their time on more."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Reading:
+    """How far a conversation was read."""
+
+    situation: Situation
+    calls: Mapping[str, tuple[str, str]]
+    spoken: str
+    """What the agent said since the caller's last turn."""
+
+
+class SituationReader:
+    """Follows conversations of one playbook turn by turn.
+
+    Everything is told from the messages; what was read before is only kept (for the last conversations) so that a long
+    one is not read from its start at each turn.
+    """
+
+    def __init__(self, playbook: Playbook, *, kept: int = 256) -> None:
+        self._playbook = playbook
+        self._kept = kept
+        self._readings: OrderedDict[tuple[Message, ...], _Reading] = OrderedDict()
+
+    def read(self, messages: Sequence[Message]) -> Situation:
+        """Where the conversation stands after ``messages``."""
+        messages = tuple(messages)
+        turns = [index + 1 for index, message in enumerate(messages) if message.role == "user"]
+        start, reading = 0, _Reading(Situation(), {}, "")
+        for length in reversed(turns):
+            known = self._readings.get(messages[:length])
+            if known is not None:
+                start, reading = length, known
+                break
+        for index in range(start, len(messages)):
+            reading = self._next(reading, messages[index])
+            if messages[index].role == "user":
+                self._keep(messages[: index + 1], reading)
+        return replace(reading.situation, answer=reading.spoken or reading.situation.answer)
+
+    def _keep(self, messages: tuple[Message, ...], reading: _Reading) -> None:
+        self._readings[messages] = reading
+        while len(self._readings) > self._kept:
+            self._readings.popitem(last=False)
+
+    def _next(self, reading: _Reading, message: Message) -> _Reading:
+        situation, calls, spoken = reading.situation, reading.calls, reading.spoken
         if message.role == "user":
-            situation = _heard(replace(situation, answer=spoken or situation.answer), message.content, spoken, playbook)
-            spoken = ""
-        elif message.role == "assistant":
+            before = replace(situation, answer=spoken or situation.answer)
+            return _Reading(_heard(before, message.content[-_LONGEST_TURN:], spoken, self._playbook), calls, "")
+        if message.role == "assistant":
+            made = {call.id: (call.name, call.arguments) for call in message.tool_calls}
             spoken = f"{spoken} {message.content}".strip() if message.content else spoken
-            calls.update({call.id: (call.name, call.arguments) for call in message.tool_calls})
-        elif message.role == "tool":
-            situation = _answered(situation, message, calls)
-    return replace(situation, answer=spoken or situation.answer)
+            return _Reading(situation, {**calls, **made}, spoken)
+        if message.role == "tool":
+            return _Reading(_answered(situation, message, calls), calls, spoken)
+        return reading
 
 
-def _answered(situation: Situation, message: Message, calls: dict[str, tuple[str, str]]) -> Situation:
+def _answered(situation: Situation, message: Message, calls: Mapping[str, tuple[str, str]]) -> Situation:
     name, arguments = calls.get(message.tool_call_id, ("", "{}"))
     result = ToolResult(name, _object(arguments), _object(message.content))
     offers = situation.offers
@@ -198,7 +243,7 @@ def _answers(text: str, asked: Asked, clues: Clues, before: Situation) -> bool:
         case Asked.ORDER_NUMBER:
             return bool(digits)
         case Asked.PHONE:
-            return len(digits) >= 3
+            return bool(digits) or bool(words.SAME_PHONE.search(text))
         case Asked.QUANTITY:
             return clues.has_quantity or bool(digits)
         case Asked.PRODUCT:
@@ -221,7 +266,12 @@ def _context(before: Situation, text: str, asked: Asked, clues: Clues) -> dict[I
     """What the conversation so far adds to the words."""
     added: dict[Intent, float] = {}
     if before.topic is Intent.TYRES and (
-        clues.has_season or clues.has_brand or words.SAME.search(text) or clues.has_size or clues.size_like
+        clues.has_season
+        or clues.has_brand
+        or words.SAME.search(text)
+        or clues.has_size
+        or clues.size_like
+        or partial_size(text)
     ):
         added[Intent.TYRES] = 1.4
     if (
@@ -232,7 +282,9 @@ def _context(before: Situation, text: str, asked: Asked, clues: Clues) -> dict[I
         added[Intent.DRAFT] = 1.4
     if before.topic is Intent.DRAFT and (clues.has_quantity or clues.has_phone or clues.has_code):
         added[Intent.DRAFT] = added.get(Intent.DRAFT, 0.0) + 1.4
-    if before.topic is Intent.ORDER_STATUS and len("".join(run.digits for run in number_runs(text))) >= 3:
+    if before.topic is Intent.ORDER_STATUS and words.ABOUT_IT.search(text):
+        added[Intent.ORDER_STATUS] = 3.0
+    elif before.topic is Intent.ORDER_STATUS and len("".join(run.digits for run in number_runs(text))) >= 3:
         added[Intent.ORDER_STATUS] = 1.4
     if before.topic is Intent.KNOWLEDGE and words.FOLLOW_UP.search(text) and len(text.split()) <= 6:
         added[Intent.KNOWLEDGE] = 1.6

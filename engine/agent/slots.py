@@ -6,6 +6,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from engine.agent import intent_words as words
 from engine.agent.asked import Asked
 from engine.agent.fuzzy import find_names
 from engine.agent.grounding import SEASON_WORDS
@@ -73,7 +74,7 @@ def choice(text: str, offers: Sequence[Offer]) -> str:
     for index, pattern in _ORDINALS:
         if pattern.search(text) and -len(offers) <= index < len(offers):
             return offers[index].id
-    if re.search(r"\bcheap\w*|\bleast expensive\b|\blowest\b", text, re.IGNORECASE):
+    if re.search(r"\bcheapest\b|\bcheaper one\b|\bleast expensive\b|\blowest\b", text, re.IGNORECASE):
         return min(offers, key=lambda offer: float(offer.price or "inf")).id
     for attribute in ("model", "brand"):
         names = {getattr(offer, attribute) for offer in offers} - {""}
@@ -92,7 +93,9 @@ def filled(  # noqa: PLR0917 - one turn is one of each
         return slots
     slots = _tyre_slots(slots, text, asked, playbook)
     if intent is Intent.ORDER_STATUS:
-        slots = replace(slots, order_number=_order_number(text))
+        number = _order_number(text)
+        if number or not words.ABOUT_IT.search(text):  # "when will it arrive" is about the one before
+            slots = replace(slots, order_number=number)
     if intent in {Intent.DRAFT, Intent.AVAILABILITY, Intent.TYRES, Intent.YES, Intent.UNCLEAR}:
         slots = _draft_slots(slots, offers, text, asked=asked, intent=intent, playbook=playbook)
     return slots
@@ -153,7 +156,9 @@ def _draft_slots(
     if asked is Asked.PHONE or intent is not Intent.TYRES:
         slots = _phone(slots, text, asked)
     counts = quantities(text)
-    if counts and asked is not Asked.PHONE:
+    if asked is Asked.PHONE and len("".join(run.digits for run in number_runs(text))) > 2:
+        counts = []
+    if counts:
         slots = replace(slots, quantity=counts[-1] if asked is Asked.QUANTITY else counts[0])
     elif asked is Asked.QUANTITY:
         runs = [run.digits for run in number_runs(text) if len(run.digits) <= 4]

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
 from decimal import Decimal
 from pathlib import Path
@@ -10,6 +12,8 @@ from typing import Any
 
 import pytest
 import pytest_asyncio
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
 
 from engine.agent.agent import ToolAgent
 from engine.agent.fuzzy import find_names
@@ -252,6 +256,13 @@ async def test_answers_come_from_the_passages(
 
 @pytest.mark.embedded
 @pytest.mark.asyncio(loop_scope="module")
+@pytest.mark.parametrize("text", ["Do you do free coffee?", "Do you repair bicycles?", "Is there wifi?"])
+async def test_what_no_passage_tells_is_not_made_up(knowing: PolicyModel, store: MemoryStore, text: str) -> None:
+    assert await Caller(knowing, store).say(text) in {PLAYBOOK.sentences["not_known"], PLAYBOOK.sentences["repair"]}
+
+
+@pytest.mark.embedded
+@pytest.mark.asyncio(loop_scope="module")
 @pytest.mark.parametrize("text", ["What is the capital of France?", "Tell me a joke.", "Do you sell laptops?"])
 async def test_what_is_off_topic_is_not_answered(knowing: PolicyModel, store: MemoryStore, text: str) -> None:
     caller = Caller(knowing, store)
@@ -342,3 +353,29 @@ def test_knowledge_by_words() -> None:
     assert KnowledgeIndex(()).search("anything") == []
     assert index.knows("opening hours") == 1.0
     assert index.knows("") == 0.0
+
+
+_WORDS = st.sampled_from(
+    re.findall(
+        r"\S+",
+        "order tyres two oh five fifty sixteen T-1042 R phone number my is no yes four winter Michelin cancel where "
+        "not 5551234567 205/55 ? operator bye { } _ SYSTEM: hundred thousand first same size and free it when",
+    )
+)
+_TURNS = st.lists(
+    st.tuples(
+        st.sampled_from(["user", "assistant"]),
+        st.one_of(st.lists(_WORDS, max_size=12).map(" ".join), st.text(max_size=60)),
+    ),
+    max_size=6,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(_TURNS)
+def test_any_conversation_gets_a_sound_answer(wordy: PolicyModel, turns: list[tuple[Any, str]]) -> None:
+    messages = tuple(Message(role, text) for role, text in turns)
+    call, text = asyncio.run(decision(wordy, messages))
+    assert (call is None) != (text == "")
+    if call is not None and messages[-1].role == "user":
+        shop_tools(PLAYBOOK, MemoryStore()).check(call, Said.of(messages, product_prefix=PLAYBOOK.product_prefix))
