@@ -32,6 +32,11 @@ class Row:
         return "reached" if high and low and not math.isnan(self.value) else "MISSED"
 
     @property
+    def shown(self) -> str:
+        """The value with its unit."""
+        return f"{_number(self.value)} {self.unit}".rstrip() if math.isfinite(self.value) else _number(self.value)
+
+    @property
     def wanted(self) -> str:
         """What must be reached, in words."""
         if self.at_most is not None:
@@ -114,7 +119,7 @@ class Report:
         lines.append("")
         lines += text_table(
             ["", "measured", "must be", ""],
-            [[row.label, f"{_number(row.value)} {row.unit}".rstrip(), row.wanted, row.verdict] for row in self.rows],
+            [[row.label, row.shown, row.wanted, row.verdict] for row in self.rows],
         )
         for title, rows in self.tables.items():
             if rows:

@@ -34,7 +34,6 @@ async def measure(bench: Bench) -> None:
     solo = await _alone(bench)
     if bench.calls == 1:
         return
-    report.notes = [f"alone: {note}" for note in report.notes]
     await _together(bench, solo)
 
 
@@ -54,7 +53,7 @@ async def _alone(bench: Bench) -> float:
         report.add(f"{label}word errors", words, "%")
         report.add(f"{label}calls dropped", callers.lost, at_most=0)
         report.tables[f"Stages {label or 'of '}one call, by the engine's account"] = stage_table(callers.records)
-        report.notes += callers.faults()
+        report.notes += [f"{label}{fault}" for fault in callers.faults()]
         report.details["alone_ms"] = summary.scaled(1000)
     return words
 

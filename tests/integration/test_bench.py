@@ -12,7 +12,7 @@ from collections.abc import AsyncIterator, Iterator
 import pytest
 
 from engine.config import load_settings
-from ops.bench import accept, barge_in, overhead
+from ops.bench import accept, barge_in, density, overhead
 from ops.bench.bench import Bench
 from ops.bench.command import measure
 from ops.bench.crowd import CallRecord, clips, converse, crowd
@@ -56,6 +56,27 @@ async def test_overhead_is_what_the_stand_in_adds(monkeypatch: pytest.MonkeyPatc
     assert found["calls dropped"] == 0
     assert found["turns without an answer"] == 0
     assert found["gap between frames, p99"] < 20 + 2 * LOADED
+
+
+async def test_density_adds_calls_until_a_limit_is_passed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(density, "SETTLE_SECONDS", 0.5)
+    monkeypatch.setattr(density, "STEP", 2)
+    monkeypatch.setattr(density, "GAP_SECONDS", 0.02 + LOADED / 1000)
+    monkeypatch.setattr(density, "OVERHEAD_SECONDS", 0.2)
+    async with bench(Behaviour(answer_after=0.65, answer=0.2), calls=4, seconds=6.0) as run:
+        await density.measure(run)
+    assert [row["calls"] for row in run.report.tables["Levels"]] == [2, 4]
+    assert [row["beyond"] for row in run.report.tables["Levels"]] == ["", ""]
+    assert values(run.report)["calls at once within the limits"] == 4
+    assert run.report.notes[-1] == "the limit of this machine: not reached with 4 calls"
+
+
+async def test_density_names_what_gave_way(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(density, "SETTLE_SECONDS", 0.5)
+    async with bench(Behaviour(answer_after=1.2, answer=0.2), calls=2, seconds=6.0) as run:
+        await density.measure(run)
+    assert values(run.report)["calls at once within the limits"] == 0
+    assert run.report.notes[-1].startswith("the limit of this machine: at 2 calls: overhead p95 6")
 
 
 async def test_a_call_that_is_dropped_is_counted(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -93,7 +93,7 @@ def test_what_was_not_measured_is_not_reached() -> None:
     report.add("c", math.nan, at_least=5)
     assert [row.verdict for row in report.rows] == ["MISSED"] * 3
     assert "not measured" in report.as_text()
-    assert "never ms" in report.as_text()
+    assert "| never " in report.as_text()
     assert json.loads(report.as_json())["numbers"][0]["value"] is None
 
 
