@@ -37,6 +37,7 @@ ATTACK = _p(
     r"discount) (?:to|of)\b"
 )
 PRIVATE = _p(
+    r"(?:'s|\bthe) owner\b|\bowner of (?:the |that |this )?(?:order|number|phone)\b|"
     r"\b(?:other|another|all|every|each|last|previous|next|any)\s+(?:\w+\s+)?(?:customer|caller|client|buyer|"
     r"person|people)(?:s|'s|s')?\b|\b(?:customer|client)s?'? (?:list|data|database|records|phone|address|"
     r"names)\w*\b|\b(?:someone|somebody|anyone) else'?s?\b|\b(?:neighbou?r|ex|boss|colleague|competitor|"
@@ -100,6 +101,12 @@ BUY = _p(
     r"\bsend me\b[^.?!]{0,20}\b[A-Z]-?\d{3}|\bgive me\b(?! a (?:call|person|human))|\btake (?:it|them|those|"
     r"these|that)\b|\bsign me up\b|\bnew order\b"
 )
+ORDER_BEFORE = _p(r"\border\s+(?:number\s+|no\.?\s+)?(?:is\s+)?#?$")
+ORDER_DIGITS = _p(
+    r"\border\W+(?:(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|double|triple|\d)[\s,.-]+){2}"
+    r"(?:zero|oh|one|two|three|four|five|six|seven|eight|nine|\d)"
+)
+COUNTED_AFTER = _p(rf"^\s*(?:of\b|pieces?\b|{_TYRE}\b)")
 MINE = _p(r"\bmy\b")
 CHECKING = _p(r"\b(?:check|track|status|where|happen\w*|cancel|shipped|arriv\w*|look up|find out)\b")
 CHANGE = _p(

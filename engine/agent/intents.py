@@ -54,6 +54,8 @@ class Clues:
     has_season: bool = False
     has_quantity: bool = False
     has_phone: bool = False
+    names_order: bool = False
+    """A number of three digits or more stands right after the word "order"."""
 
 
 def topics(text: str) -> list[str]:
@@ -108,6 +110,8 @@ def _orders(text: str, clues: Clues) -> dict[Intent, float]:
     found: dict[Intent, float] = {}
     if words.STATUS.search(text):
         found[Intent.ORDER_STATUS] = 2.2 + (0.5 if words.MINE.search(text) else 0.0)
+    if clues.names_order and not clues.has_code:
+        found[Intent.ORDER_STATUS] = max(found.get(Intent.ORDER_STATUS, 0.0), 2.2) + 0.6
     if words.BUY.search(text) and not words.CHECKING.search(text):
         found[Intent.DRAFT] = 2.4 + (1.0 if clues.has_code else 0.0)
     elif clues.has_code and (clues.has_quantity or clues.has_phone):

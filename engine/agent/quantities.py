@@ -62,6 +62,8 @@ def _of_run(
     text: str, start: int, end: int, digits: str, groups: tuple[str, ...], *, sized: bool, codes: set[str]
 ) -> list[tuple[int, int]]:
     before, after = text[:start], text[end:]
+    if len(groups) == 2 and groups[0] == "1" and _PRONOUN_BEFORE.search(before):
+        digits, groups, before = groups[1], groups[1:], ""  # "the second one, two of them"
     rest = "".join(groups[1:])
     if sized and len(rest) >= 5 and plausible_width(int(rest[:3])) and plausible_profile(int(rest[3:5])):
         return [(start, int(groups[0]))] if len(groups[0]) < 3 else []  # "four two oh five fifty five sixteen"

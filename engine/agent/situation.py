@@ -198,6 +198,13 @@ def _clues(text: str, playbook: Playbook, asked: Asked) -> Clues:
         has_season=bool(season_of(text)),
         has_quantity=bool(quantities(text)),
         has_phone=bool(phone_numbers(text)),
+        names_order=bool(words.ORDER_DIGITS.search(text))
+        or any(
+            len(run.digits) >= 3
+            and words.ORDER_BEFORE.search(text[: run.start])
+            and not words.COUNTED_AFTER.search(text[run.end :])
+            for run in number_runs(text)
+        ),
     )
 
 
@@ -280,6 +287,8 @@ def _context(before: Situation, text: str, asked: Asked, clues: Clues) -> dict[I
         and (clues.has_code or choice(text, before.offers))
     ):
         added[Intent.DRAFT] = 1.4
+    if before.topic is not Intent.DRAFT and before.offers and (clues.has_quantity or clues.has_phone):
+        added[Intent.DRAFT] = added.get(Intent.DRAFT, 0.0) + 1.2
     if before.topic is Intent.DRAFT and (clues.has_quantity or clues.has_phone or clues.has_code):
         added[Intent.DRAFT] = added.get(Intent.DRAFT, 0.0) + 1.4
     if before.topic is Intent.ORDER_STATUS and words.ABOUT_IT.search(text):
