@@ -232,5 +232,8 @@ async def test_closing_the_agent_does_not_wait_for_ever(playbook: Playbook) -> N
 @on_virtual_time
 async def test_tools_get_the_callers_number_from_the_network(playbook: Playbook) -> None:
     counter = Counter()
-    await answer(agent_of(ReplayModel([call("look", number="4271")], ["ok"]), counter, playbook), "my phone is 555123 and it is 4271")
+    await answer(
+        agent_of(ReplayModel([call("look", number="4271")], ["ok"]), counter, playbook),
+        "my phone is 555123 and it is 4271",
+    )
     assert counter.contexts[0].facts is FACTS
