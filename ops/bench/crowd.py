@@ -206,8 +206,9 @@ async def ask(record: CallRecord, clip: Clip) -> None:
     spoken = await record.leg.speak(clip.pcm)
     turn = TurnRecord(clip, spoken.last_voiced, math.inf)
     record.turns.append(turn)
-    answer = await record.leg.wait_for_answer(ANSWER_SECONDS)
-    turn.latency = answer.latency
+    run = await record.leg.wait_for_voice(ANSWER_SECONDS, after=turn.asked)
+    turn.latency = run.started - turn.asked
+    await record.leg.wait_for_answer(0.0)
 
 
 def converse(

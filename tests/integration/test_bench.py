@@ -63,7 +63,7 @@ async def test_density_adds_calls_until_a_limit_is_passed(monkeypatch: pytest.Mo
     monkeypatch.setattr(density, "STEP", 2)
     monkeypatch.setattr(density, "GAP_SECONDS", 0.02 + LOADED / 1000)
     monkeypatch.setattr(density, "OVERHEAD_SECONDS", 0.2)
-    async with bench(Behaviour(answer_after=0.65, answer=0.2), calls=4, seconds=6.0) as run:
+    async with bench(Behaviour(answer_after=0.65, answer=3.0), calls=4, seconds=6.0) as run:
         await density.measure(run)
     assert [row["calls"] for row in run.report.tables["Levels"]] == [2, 4]
     assert [row["beyond"] for row in run.report.tables["Levels"]] == ["", ""]
