@@ -19,16 +19,26 @@ class CallActor:
         self._voice_weights = Path(voice_weights)
         self._store_url = store_url
 
-    async def run(self) -> None:
-        """Serve calls until told to end."""
-        from actors.host import CallHost  # noqa: PLC0415 - loaded where it runs, not where the actor is named
+    def run(self) -> None:
+        """Serve calls until told to end.
+
+        Not an async method: it holds the actor's main thread for good, on a loop of its own. Ray's loop for the next
+        task, which would wake a hundred times a second beside the call, then never runs.
+        """
+        import uvloop  # noqa: PLC0415 - loaded where it runs, not where the actor is named
+
+        from actors.host import CallHost  # noqa: PLC0415
         from actors.workshop import CallWorkshop  # noqa: PLC0415
         from engine.clock import LoopClock  # noqa: PLC0415
         from engine.logs import configure_logging  # noqa: PLC0415
 
         configure_logging(self._settings.logging)
-        clock = LoopClock()
-        workshop = CallWorkshop(
-            self._settings, voice_weights=self._voice_weights, store_url=self._store_url, clock=clock
-        )
-        await CallHost(self._tether, self._settings, workshop, clock).run()
+
+        async def serve() -> None:
+            clock = LoopClock()
+            workshop = CallWorkshop(
+                self._settings, voice_weights=self._voice_weights, store_url=self._store_url, clock=clock
+            )
+            await CallHost(self._tether, self._settings, workshop, clock).run()
+
+        uvloop.run(serve())

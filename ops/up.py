@@ -41,7 +41,7 @@ ENVIRONMENT: Final = {
 }
 
 
-class _Interrupted(Exception):  # noqa: N818 - not an error
+class _Interrupted(Exception):
     """Ctrl-C, or a polite kill."""
 
 

@@ -43,8 +43,11 @@ class ScriptedModel:
     async def chat(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
         turns = sum(message.role == "user" for message in request.messages)
         words = self.reply(turns).split(" ")
+        loop = asyncio.get_running_loop()
+        due = loop.time() + self._first
         for place, word in enumerate(words):
-            await asyncio.sleep(self._pause if place else self._first)
+            await asyncio.sleep(due - loop.time())  # against the clock: what a sleep is late by does not add up
+            due += self._pause
             yield TextDelta(f" {word}" if place else word)
         heard = sum(len(message.content.split()) for message in request.messages)
         yield ChatDone("stop", input_tokens=heard, output_tokens=len(words))

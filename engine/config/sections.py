@@ -156,7 +156,7 @@ class DialogueSettings:
     )
     endpointing_ms: int = setting(500, "Silence that ends the caller's turn.", unit="ms", at_least=100, at_most=5000)
     pause_ms: int = setting(
-        120,
+        90,
         "Silence after which the text is asked for, and the model may start ahead.",
         unit="ms",
         at_least=20,
@@ -175,7 +175,7 @@ class DialogueSettings:
     )
     max_call_s: float = setting(1800.0, "Longest duration of a call.", unit="s", at_least=10, at_most=86_400)
     first_clause_words: int = setting(
-        6,
+        5,
         "Words after which the first part of an answer is spoken even where no clause ends.",
         unit="words",
         at_least=1,

@@ -15,7 +15,11 @@ ONSET_WINDOWS: Final = 2
 HYSTERESIS: Final = 0.15
 """Once begun, speech goes on down to this much below the threshold."""
 HUSH_DECIBELS: Final = 22.0
-"""Fall below the loudest part of the speech that counts as a pause before voice activity notices (it lags ~130 ms)."""
+"""Fall below the loudest part of the speech that counts as silence before voice activity notices (it lags ~130 ms)."""
+LAG_WINDOWS: Final = 6
+"""Windows for which voice activity may call a hush speech; beyond them it is speech, only softer."""
+CERTAIN_SECONDS: Final = 0.2
+"""Silence by voice activity itself without which no turn ends, however quiet the line."""
 
 
 class Turn(Enum):
@@ -98,31 +102,40 @@ class TurnDetector:
 
     def _speech(self, level: float) -> Turn | None:
         self._silence = 0
-        # The level falls when the sound does; voice activity follows some 100 ms later.
-        self._hush = self._hush + 1 if level < self._loudest - HUSH_DECIBELS else 0
-        if self.paused and self._hush == 0:
+        if level >= self._loudest - HUSH_DECIBELS or self._hush > LAG_WINDOWS:
+            return self._sound(level)
+        self._hush += 1
+        return self._pausing()
+
+    def _sound(self, level: float) -> Turn | None:
+        if self._hush > LAG_WINDOWS:
+            self._loudest = level + HUSH_DECIBELS / 2
+        self._hush = 0
+        self._loudest = max(level, self._loudest - 0.3)
+        if self.paused:
             self.paused = False
             self.endpoint_seconds = self._default_endpoint
             self._run = 1
             return Turn.RESUME
         self._run += 1
-        self._loudest = max(level, self._loudest - 0.3)
-        if not self._barged and self._run * WINDOW_SECONDS >= self._barge_in and self._hush == 0:
+        if not self._barged and self._run * WINDOW_SECONDS >= self._barge_in:
             self._barged = True
             return Turn.BARGE_IN
-        if not self.paused and self._hush * WINDOW_SECONDS >= self._pause:
-            self.paused = True
-            return Turn.PAUSE
         return None
 
     def _no_speech(self, level: float) -> Turn | None:
         self._silence += 1
         self._hush = self._hush + 1 if level < self._loudest - HUSH_DECIBELS else 0
-        if not self.paused and max(self._silence, self._hush) * WINDOW_SECONDS >= self._pause:
+        if self.paused and self.quiet_seconds >= self.endpoint_seconds:
+            if self._silence * WINDOW_SECONDS >= CERTAIN_SECONDS:
+                self.speaking = self.paused = False
+                self._run = 0
+                return Turn.ENDPOINT
+            return None
+        return self._pausing()
+
+    def _pausing(self) -> Turn | None:
+        if not self.paused and self.quiet_seconds >= self._pause:
             self.paused = True
             return Turn.PAUSE
-        if self._silence * WINDOW_SECONDS >= self.endpoint_seconds:
-            self.speaking = self.paused = False
-            self._run = 0
-            return Turn.ENDPOINT
         return None
