@@ -36,6 +36,10 @@ ENVIRONMENT: Final = {
     "RAY_enable_worker_prestart": "0",
     # Our processes take no CPU resource, so Ray would call two dozen of them an alarming number.
     "RAY_worker_maximum_startup_concurrency": "64",
+    # How often Ray's agents look at every process of the node: they share its cores with the calls.
+    "REPORTER_UPDATE_INTERVAL_MS": "15000",
+    "EVENT_AGENT_REPORT_INTERVAL_SECONDS": "1",
+    "RAY_DASHBOARD_AGENT_CHECK_PARENT_INTERVAL_S": "2",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
     "RAY_LOG_TO_DRIVER_EVENT_LEVEL": "FATAL",
 }

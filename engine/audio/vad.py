@@ -115,7 +115,7 @@ class VoiceActivity:
         power = float(np.dot(self._fresh, self._fresh)) / WINDOW_SAMPLES
         level = 10 * log10(power) if power > SILENT_POWER else -100.0
         # Power alone tells loud windows; only faint ones are looked at for their loudest sample.
-        if power > QUIET_POWER or max(self._fresh.max(), -self._fresh.min()) > QUIET_PEAK * _SCALE:
+        if power > QUIET_POWER or (power > SILENT_POWER and np.abs(self._fresh).max() > QUIET_PEAK * _SCALE):
             self._quiet_run = 0
         elif self._skip_quiet and self._quiet_run >= SETTLED_WINDOWS and self._last < SETTLED_PROBABILITY:
             return self._last, level

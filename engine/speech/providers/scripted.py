@@ -150,8 +150,8 @@ class _ScriptedSession:
 
 
 class ScriptedSynthesizer:
-    """``SpeechSynthesizer``: the first chunk exactly ``first_audio_seconds`` after the request, then a chunk of 100 ms
-    of sound every 100 ms / ``pace``.
+    """``SpeechSynthesizer``: the first 100 ms of sound exactly ``first_audio_seconds`` after the request, then 400 ms
+    of sound every 400 ms / ``pace``.
 
     The sound is a buzz like a voice, a hump of loudness for each word, ``words_per_second`` of them at speed 1; it is
     the same for the same text, never quiet within a word and never silent between two, so that a test can tell where
@@ -164,6 +164,7 @@ class ScriptedSynthesizer:
         self._first = first_audio_seconds
         self._words_per_second = words_per_second
         self._pause = _CHUNK_SECONDS / pace
+        self._sounds: dict[tuple[str, float], bytes] = {}
 
     async def start(self) -> None:
         """Nothing to load."""
@@ -174,10 +175,12 @@ class ScriptedSynthesizer:
     async def synthesize(self, request: SynthesisRequest) -> AsyncIterator[bytes]:
         await asyncio.sleep(self._first)
         sound = self.sound(request.text, request.speed)
+        first = int(_FIRST_CHUNK_SECONDS * SAMPLE_RATE) * SAMPLE_BYTES
         step = int(_CHUNK_SECONDS * SAMPLE_RATE) * SAMPLE_BYTES
-        for start in range(0, len(sound), step):
-            if start:
-                await asyncio.sleep(self._pause)
+        if sound:
+            yield sound[:first]
+        for start in range(first, len(sound), step):
+            await asyncio.sleep(self._pause)
             yield sound[start : start + step]
 
     async def close(self) -> None:
@@ -186,10 +189,21 @@ class ScriptedSynthesizer:
     def sound(self, text: str, speed: float = 1.0) -> bytes:
         """The whole of what is said for ``text``."""
         seconds = 1 / (self._words_per_second * speed)
-        return b"".join(_word(word, seconds) for word in text.split())
+        return b"".join(self._word(word, seconds) for word in text.split())
+
+    def _word(self, word: str, seconds: float) -> bytes:
+        """A word's sound, computed once: a stand-in shall cost little beside what is measured with it."""
+        sound = self._sounds.get((word, seconds))
+        if sound is None:
+            if len(self._sounds) >= _WORDS_KEPT:
+                self._sounds.clear()
+            sound = self._sounds[word, seconds] = _word(word, seconds)
+        return sound
 
 
-_CHUNK_SECONDS: Final = 0.1
+_FIRST_CHUNK_SECONDS: Final = 0.1
+_CHUNK_SECONDS: Final = 0.4
+_WORDS_KEPT: Final = 1000
 _HARMONICS: Final = 16
 
 
