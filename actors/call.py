@@ -13,7 +13,9 @@ from engine.config import Settings
 class CallActor:
     """One process, warm before its first call."""
 
-    def __init__(self, tether: str, settings: Settings, voice_weights: str, store_url: str) -> None:
+    def __init__(self, launch: str, tether: str, settings: Settings, voice_weights: str, store_url: str) -> None:
+        """``launch``: the name by which the pool knows this process."""
+        self._launch = launch
         self._tether = Path(tether)
         self._settings = settings
         self._voice_weights = Path(voice_weights)
@@ -39,6 +41,6 @@ class CallActor:
             workshop = CallWorkshop(
                 self._settings, voice_weights=self._voice_weights, store_url=self._store_url, clock=clock
             )
-            await CallHost(self._tether, self._settings, workshop, clock).run()
+            await CallHost(self._tether, self._settings, workshop, clock, launch=self._launch).run()
 
         uvloop.run(serve())

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 from typing import Any, Protocol
 
 from actors import messages as say
-from actors.handset import keep_silent, read_uuid, refuse
+from actors.handset import keep_silent, read_uuid, refuse, send_silence
 from actors.journal import Journal
 from actors.messages import CallStart
 from actors.registry import Registry
@@ -33,6 +33,8 @@ STUCK_SECONDS = 2.0
 """A call's process that has not handled a frame for so long is ended, and its call taken over."""
 FAREWELL_SECONDS = 8.0
 """Time for a caller to be told that he is being connected to a person, when the node ends."""
+TAKEOVER_WAIT_SECONDS = 4.0
+"""Silence that a caller whose process died may hear until another is free; then the operator is better."""
 MOST_TAKEOVERS = 20
 """A call that kills process after process goes to the operator."""
 
@@ -105,8 +107,10 @@ class Exchange:
         broker: Broker,
         clock: Clock,
         on_hosts_changed: Callable[[], None],
+        on_arrived: Callable[[str], None],
     ) -> None:
-        """``on_hosts_changed``: a process came, went, or became free."""
+        """``on_hosts_changed``: a process came, went, or became free; ``on_arrived``: the one of this launch came."""
+        self._on_arrived = on_arrived
         self._settings = settings
         self._registry = registry
         self._journal = journal
@@ -209,18 +213,21 @@ class Exchange:
             await refuse(connection)
             return
         self.counts.admitted += 1
+        sent = send_silence(connection)
         box, box_fd = BlackBox.create()
         call = ActiveCall(start, connection, box, box_fd)
         self._calls[start.call_id] = call
         self._note(start.call_id, "admitted")
-        await self._connect(call, takeover=False)
+        await self._connect(call, takeover=False, frames_sent=sent)
 
-    async def _connect(self, call: ActiveCall, *, takeover: bool) -> None:
+    async def _connect(self, call: ActiveCall, *, takeover: bool, frames_sent: int = 0) -> None:
         """Give ``call`` to a warm process; to the operator where none becomes free in time."""
         if not self._warm:
+            frames_sent = 0
+            wait = TAKEOVER_WAIT_SECONDS if takeover else self._settings.pool.admission_wait_ms / 1000
             silence = asyncio.create_task(keep_silent(call.connection))
             try:
-                async with asyncio.timeout(self._settings.pool.admission_wait_ms / 1000), self._free:
+                async with asyncio.timeout(wait), self._free:
                     await self._free.wait_for(lambda: bool(self._warm))
             except TimeoutError:
                 self._lose(call, "no process is free")
@@ -231,7 +238,7 @@ class Exchange:
         host.call, call.host = call, host
         call.ticks, call.ticked_at = call.box.ticks, self._clock.now()
         host.tether.send(
-            {"type": say.CALL, "call": call.start.to_dict(), "takeover": takeover},
+            {"type": say.CALL, "call": call.start.to_dict(), "takeover": takeover, "frames_sent": frames_sent},
             (call.connection.fileno(), call.box_fd),
         )
         self._note(call.start.call_id, "actor", pid=host.pid, takeover=takeover)
@@ -301,6 +308,7 @@ class Exchange:
 
     def _on_hello(self, host: Host, message: Message, descriptors: list[int]) -> None:
         host.pid = int(message["pid"])
+        self._on_arrived(str(message.get("launch", "")))
         if self._prepared:
             host.tether.send({"type": say.PREPARE, "path": self._prepared})
         if not descriptors:

@@ -52,6 +52,14 @@ async def refuse(connection: socket.socket) -> None:
                 pass
 
 
+def send_silence(connection: socket.socket) -> int:
+    """The first frame, at once: whoever leads the call may take some milliseconds to come. How many were sent."""
+    try:
+        return int(connection.send(_SILENT_FRAME) == len(_SILENT_FRAME))
+    except OSError:  # its next owner sees what is wrong with it
+        return 0
+
+
 async def keep_silent(connection: socket.socket) -> None:
     """Stream silence until cancelled: a PBX that hears nothing for two seconds gives the call up."""
     loop = asyncio.get_running_loop()

@@ -103,7 +103,11 @@ class TetherLeases:
 class CallHost:
     """One process's side of the tether."""
 
-    def __init__(self, tether_path: Path, settings: Settings, workshop: Workshop, clock: Clock) -> None:
+    def __init__(
+        self, tether_path: Path, settings: Settings, workshop: Workshop, clock: Clock, *, launch: str = ""
+    ) -> None:
+        """``launch``: the name by which whoever started this process knows it."""
+        self._launch = launch
         self._path = tether_path
         self._settings = settings
         self._workshop = workshop
@@ -141,7 +145,7 @@ class CallHost:
 
     def _greet(self) -> None:
         assert self._tether is not None
-        hello: Message = {"type": say.HELLO, "pid": os.getpid()}
+        hello: Message = {"type": say.HELLO, "pid": os.getpid(), "launch": self._launch}
         if self._start is not None and self._descriptors is not None:
             hello["call"] = self._start.to_dict()
             self._tether.send(hello, self._descriptors)
@@ -195,17 +199,24 @@ class CallHost:
         start = CallStart.from_dict(message["call"])
         self._start, self._descriptors = start, (descriptors[0], descriptors[1])
         self._task = asyncio.get_running_loop().create_task(
-            self._lead(start, descriptors[0], descriptors[1], takeover=bool(message["takeover"])), name="call"
+            self._lead(
+                start,
+                descriptors[0],
+                descriptors[1],
+                takeover=bool(message["takeover"]),
+                frames_sent=int(message["frames_sent"]),
+            ),
+            name="call",
         )
 
-    async def _lead(self, start: CallStart, line_fd: int, box_fd: int, *, takeover: bool) -> None:
+    async def _lead(self, start: CallStart, line_fd: int, box_fd: int, *, takeover: bool, frames_sent: int) -> None:
         """One call, from the hand-over to the end."""
         self._leases = TetherLeases(self._send)
         with call_logging(start.call_id):
             try:
                 box = BlackBox(box_fd)
                 try:
-                    await self._lead_with(start, line_fd, box, self._leases, takeover=takeover)
+                    await self._lead_with(start, line_fd, box, self._leases, takeover=takeover, frames_sent=frames_sent)
                 finally:
                     box.close()
             except ProtocolError:
@@ -224,7 +235,14 @@ class CallHost:
             self._send({"type": say.WARM})
 
     async def _lead_with(
-        self, start: CallStart, line_fd: int, box: BlackBox, leases: Leases, *, takeover: bool
+        self,
+        start: CallStart,
+        line_fd: int,
+        box: BlackBox,
+        leases: Leases,
+        *,
+        takeover: bool,
+        frames_sent: int,
     ) -> None:
         playout = Playout(box)
         parts = self._workshop.parts(start, box=box, playout=playout, leases=leases, journal=self._journal)
@@ -236,6 +254,7 @@ class CallHost:
             call,
             lead=self._settings.dialogue.playout_lead_frames,
             resynchronise=takeover,
+            frames_sent=frames_sent,
         )
         call.attach(line)
         self._call = call

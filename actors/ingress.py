@@ -97,6 +97,7 @@ class _Node:
             broker=self.broker,
             clock=clock,
             on_hosts_changed=self._hosts_changed,
+            on_arrived=self._process_arrived,
         )
         self.pool = Pool(
             settings,
@@ -104,6 +105,7 @@ class _Node:
             voice_weights=prepare_weights(settings.paths.state_dir / "models"),
             store_url=store_url,
             hosts=lambda: self.exchange.hosts,
+            warm=lambda: self.exchange.warm,
             busy=lambda: self.exchange.active,
         )
         ExchangeCollector(self.exchange)
@@ -112,6 +114,9 @@ class _Node:
 
     def _hosts_changed(self) -> None:
         self.pool.changed()
+
+    def _process_arrived(self, launch: str) -> None:
+        self.pool.arrived(launch)
 
     async def start(self) -> None:
         from actors import tether

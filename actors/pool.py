@@ -23,7 +23,9 @@ NAMESPACE = "trunkline"
 START_SECONDS = 60.0
 """Longest start of a process; after it another is tried."""
 AT_ONCE = 2
-"""Processes started side by side while nobody is on the line."""
+"""Processes started side by side."""
+RETRY_SECONDS = 1.0
+"""Wait after a process that could not start."""
 
 logger = logging.getLogger(__name__)
 
@@ -39,14 +41,18 @@ class Pool:
         voice_weights: Path,
         store_url: str,
         hosts: Callable[[], int],
+        warm: Callable[[], int],
         busy: Callable[[], int],
     ) -> None:
-        """``hosts``: processes that have come to the tether; ``busy``: calls now."""
+        """``hosts``: processes that have come to the tether; ``warm``: those of them that are free; ``busy``: calls."""
         self._settings = settings
         self._arguments = (str(tether), settings, str(voice_weights), store_url)
         self._hosts = hosts
+        self._warm = warm
         self._busy = busy
         self._changed = asyncio.Event()
+        self._starting: dict[str, float] = {}
+        """Processes that have not come to the tether yet, and when they are given up."""
         self._runs: dict[asyncio.Task[None], Any] = {}
         self.started = 0
         """Processes started so far."""
@@ -56,46 +62,43 @@ class Pool:
         """A process came, went or became free."""
         self._changed.set()
 
+    def arrived(self, launch: str) -> None:
+        """The process of this launch has come to the tether."""
+        self._starting.pop(launch, None)
+        self._changed.set()
+
     async def run(self) -> None:
         """Keep the pool filled; until cancelled."""
+        loop = asyncio.get_running_loop()
         while True:
             self._changed.clear()
-            missing = self.target - self._hosts()
-            if missing > 0:
-                # One after the other while calls go on: a start takes a second of a core.
-                at_once = 1 if self._busy() else min(AT_ONCE, missing)
-                await self._start(at_once)
-                continue
+            now = loop.time()
+            for launch in [launch for launch, end in self._starting.items() if end < now]:
+                logger.error("a call's process did not come within %g s", START_SECONDS)
+                del self._starting[launch]
+            missing = self.target - self._hosts() - len(self._starting)
+            # One after the other while calls go on (a start takes a second of a core), unless hardly any is left.
+            at_once = AT_ONCE if not self._busy() or self._warm() < self._settings.pool.spare else 1
+            for _ in range(min(missing, at_once - len(self._starting))):
+                self._launch()
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._changed.wait(), 1.0)
 
-    async def _start(self, count: int) -> None:
-        """Start ``count`` processes and wait until they have come to the tether (or failed)."""
-        wanted = self._hosts() + count
-        tasks = [self._launch() for _ in range(count)]
-        loop = asyncio.get_running_loop()
-        deadline = loop.time() + START_SECONDS
-        while self._hosts() < wanted and loop.time() < deadline and not any(task.done() for task in tasks):
-            self._changed.clear()
-            with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), 0.25)
-        if self._hosts() < wanted:
-            await asyncio.sleep(0.5)  # do not spin where processes cannot start
-
-    def _launch(self) -> asyncio.Task[None]:
+    def _launch(self) -> None:
+        launch = f"call-{uuid.uuid4().hex[:12]}"
         actor = CallActor.options(  # type: ignore[attr-defined]
-            name=f"call-{uuid.uuid4().hex[:12]}",
+            name=launch,
             namespace=NAMESPACE,
             lifetime="detached",
             scheduling_strategy=NodeAffinitySchedulingStrategy(ray.get_runtime_context().get_node_id(), soft=False),
-        ).remote(*self._arguments)
+        ).remote(launch, *self._arguments)
         self.started += 1
-        task = asyncio.create_task(self._attend(actor), name="call-process")
+        self._starting[launch] = asyncio.get_running_loop().time() + START_SECONDS
+        task = asyncio.create_task(self._attend(launch, actor), name="call-process")
         self._runs[task] = actor
         task.add_done_callback(lambda done: self._runs.pop(done, None))
-        return task
 
-    async def _attend(self, actor: Any) -> None:
+    async def _attend(self, launch: str, actor: Any) -> None:
         """Wait for the end of a process, so that its reason is known."""
         try:
             await actor.run.remote()
@@ -105,6 +108,9 @@ class Pool:
             logger.exception("a call's process failed")
         with contextlib.suppress(Exception):
             ray.kill(actor)
+        if launch in self._starting:
+            await asyncio.sleep(RETRY_SECONDS)  # do not spin where processes cannot start
+            self._starting.pop(launch, None)
         self.changed()
 
     async def close(self) -> None:

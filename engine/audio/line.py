@@ -15,7 +15,6 @@ import asyncio
 import contextlib
 import logging
 import socket
-from collections.abc import Callable
 from typing import Literal, Protocol
 
 from engine.audio.audiosocket import AUDIO_RATES, Decoder, Frame, Kind, encode, encode_audio
@@ -75,16 +74,18 @@ class Line:
         *,
         lead: int = 2,
         resynchronise: bool = False,
-        on_frame: Callable[[], None] | None = None,
+        frames_sent: int = 0,
     ) -> None:
-        """``lead``: frames sent ahead (1–3). ``resynchronise``: the stream is taken over in its middle."""
+        """``lead``: frames sent ahead (1–3). ``resynchronise``: the stream is taken over in its middle.
+
+        ``frames_sent``: frames of silence that were sent a moment ago by whoever handed the connection over.
+        """
         self._connection = connection
         self._box = box
         self._playout = playout
         self._listener = listener
         self._lead = lead
         self._decoder = Decoder(resynchronise=resynchronise)
-        self._on_frame = on_frame
         self._inbound = Inbound()
         self._buffer = bytearray(READ_BYTES)
         self._view = memoryview(self._buffer)
@@ -93,7 +94,7 @@ class Line:
         self._closed: asyncio.Future[Ending] = self._loop.create_future()
         self._began = 0.0
         self._schedule = 0.0
-        self._sent = 0
+        self._sent = min(frames_sent, lead - 1)
         self._unsent = b""
         self._stalled_at = 0.0
         self._last_audio = 0.0
@@ -164,8 +165,6 @@ class Line:
         if self._closed.done():
             return
         self._box.tick()
-        if self._on_frame is not None:
-            self._on_frame()
         # The next frame falls due when the lead has shrunk by one.
         due = self._schedule + (self._sent - self._lead + 1) * FRAME_SECONDS
         if self._hanging_up or due <= now:

@@ -12,9 +12,10 @@ from array import array
 from collections.abc import Callable
 
 from engine.audio.blackbox import BlackBox
-from engine.audio.format import FRAME_BYTES, SILENCE
+from engine.audio.format import FRAME_BYTES, SAMPLE_BYTES, SILENCE
 
-_FADE = array("f", [1 - i / 160 for i in range(160)])
+FADE_SAMPLES = 64
+"""Speech that is stopped fades out within 8 ms: no click, and hardly longer."""
 
 
 class Playout:
@@ -113,7 +114,7 @@ class Playout:
 
 
 def _faded(frame: bytes) -> bytes:
-    samples = array("h", frame)
+    samples = array("h", frame[: FADE_SAMPLES * SAMPLE_BYTES])
     for i, sample in enumerate(samples):
-        samples[i] = int(sample * _FADE[i])
-    return samples.tobytes() + SILENCE[len(frame) :]
+        samples[i] = sample * (FADE_SAMPLES - i) // FADE_SAMPLES
+    return samples.tobytes() + SILENCE[len(samples) * SAMPLE_BYTES :]

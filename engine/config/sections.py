@@ -165,7 +165,7 @@ class DialogueSettings:
     speculate: bool = setting(
         True, "Whether the model starts in a pause, before the turn is known to be over; dropped if the caller goes on."
     )
-    barge_in_ms: int = setting(180, "Speech that interrupts the agent.", unit="ms", at_least=20, at_most=5000)
+    barge_in_ms: int = setting(150, "Speech that interrupts the agent.", unit="ms", at_least=20, at_most=5000)
     vad_threshold: float = setting(0.5, "Probability from which audio counts as speech.", at_least=0.05, at_most=0.95)
     silence_prompt_s: float = setting(
         10.0, "Silence after which the caller is asked whether he is still there.", unit="s", at_least=1, at_most=600

@@ -32,6 +32,9 @@ from engine.speech.ports import RecognitionOptions, SpeechRecognizer
 Journal = Callable[[str, dict[str, Any]], None]
 """Takes the events of the call: their type and fields."""
 
+HEARING_DELAY_SECONDS = 0.25
+"""The first moments of a call are for the greeting; the recogniser is leased when they are over."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -121,7 +124,7 @@ class Call:
         """
         assert self._line is not None, "attach a line first"
         self._line.start()  # the caller hears us from the first millisecond on
-        self._hearing.start()
+        self._hearing.start(0.0 if checkpoint is not None else HEARING_DELAY_SECONDS)
         try:
             if checkpoint is None:
                 self._answering.say(self._phrases.greeting, None)

@@ -54,9 +54,9 @@ class Hearing:
         self.renewed = 0
         """Sessions that had to be opened anew."""
 
-    def start(self) -> None:
-        """Open the session in the background."""
-        self._task = asyncio.create_task(self._serve(), name="hearing")
+    def start(self, delay: float = 0.0) -> None:
+        """Open the session in the background, ``delay`` seconds from now; what is said before that is kept for it."""
+        self._task = asyncio.create_task(self._serve(delay), name="hearing")
 
     async def close(self) -> None:
         """Give the session up; idempotent."""
@@ -114,8 +114,9 @@ class Hearing:
             answer.cancel()
         self._answers.clear()
 
-    async def _serve(self) -> None:
+    async def _serve(self, delay: float) -> None:
         failures = 0
+        await asyncio.sleep(delay)
         while True:
             try:
                 async with self._recognizer.open(self._options) as session:

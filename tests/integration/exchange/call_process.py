@@ -35,7 +35,7 @@ class ScriptedWorkshop:
             playout=playout,
             activity=LevelActivity(),
             recognizer=ScriptedRecognizer(flush_seconds=0.05),
-            voice=Voice(ScriptedSynthesizer(first_audio_seconds=0.05)),
+            voice=Voice(ScriptedSynthesizer(first_audio_seconds=0.05, words_per_second=6)),
             agent=StoryAgent(says("one two three four five six seven eight nine ten.")),
             journal=journal,
             clock=LoopClock(),

@@ -15,8 +15,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import pytest
-
 from actors import tether
 from actors.exchange import Exchange
 from actors.journal import Journal
@@ -65,6 +63,7 @@ class Node:
             broker=NoBroker(),
             clock=clock,
             on_hosts_changed=lambda: None,
+            on_arrived=lambda launch: None,
         )
         self._hosts = tether.listen(self.folder / "ingress.sock")
         self._door = socket.create_server(self.address, backlog=256)
@@ -150,8 +149,15 @@ SAID = SPEECH * 40
 """0.8 s of speech."""
 
 
-async def connect(address: tuple[str, int]) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
-    return await asyncio.open_connection(*address)
+@contextlib.asynccontextmanager
+async def connected(address: tuple[str, int]) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+    reader, writer = await asyncio.open_connection(*address)
+    try:
+        yield reader, writer
+    finally:
+        writer.close()
+        with contextlib.suppress(ConnectionError):
+            await writer.wait_closed()
 
 
 async def test_a_call_is_led_by_a_process_and_ends_with_the_caller() -> None:
@@ -160,7 +166,7 @@ async def test_a_call_is_led_by_a_process_and_ends_with_the_caller() -> None:
             await caller.wait_for_greeting(5)
             await caller.speak(SAID)
             answer = await caller.wait_for_answer(5)
-            assert len(answer.pcm) > 3 * 16000
+            assert len(answer.pcm) > 16000
             assert running.exchange.active == 1
         await running.until(lambda: running.exchange.active == 0 and running.exchange.warm == 2)
         assert running.events(caller, "ended")[0]["reason"] == "caller_hung_up"
@@ -171,7 +177,7 @@ async def test_kill_9_in_mid_sentence_is_not_heard_and_the_conversation_goes_on(
         await caller.wait_for_greeting(5)
         await caller.speak(SAID)
         await caller.wait_for_voice(5, after=caller.spoken[-1].last_voiced)
-        await asyncio.sleep(1.0)
+        await asyncio.sleep(0.5)
         os.kill(running.pid_of(caller), signal.SIGKILL)
         await caller.wait_for_quiet(0.5)
         assert running.exchange.counts.takeovers == 1
@@ -260,9 +266,8 @@ async def test_unknown_and_used_uuids_are_refused() -> None:
         assert running.exchange.counts.refused_unknown == 2
 
 
-@pytest.mark.parametrize(
-    "sent",
-    [
+async def test_what_shows_no_uuid_is_closed_in_time() -> None:
+    strange = (
         b"",
         b"\x01",
         b"\x01\x00\x10" + bytes(7),
@@ -270,20 +275,16 @@ async def test_unknown_and_used_uuids_are_refused() -> None:
         b"\x10\x01\x40" + bytes(320),
         b"\x01\xff\xff" + bytes(3000),
         bytes(64 * 1024),
-    ],
-)
-async def test_what_shows_no_uuid_is_closed_in_time(sent: bytes) -> None:
-    async with node(processes=1) as running:
-        reader, writer = await connect(running.address)
-        with contextlib.suppress(ConnectionError):
-            writer.write(sent)
-            await writer.drain()
-            async with asyncio.timeout(2):
-                assert await reader.read() == b""
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-        await running.until(lambda: running.exchange.counts.no_uuid == 1)
+    )
+    async with node(processes=0) as running:
+        for count, sent in enumerate(strange, 1):
+            async with connected(running.address) as (reader, writer):
+                with contextlib.suppress(ConnectionError):
+                    writer.write(sent)
+                    await writer.drain()
+                    async with asyncio.timeout(2):
+                        assert await reader.read() == b""
+            await running.until(lambda count=count: running.exchange.counts.no_uuid == count)  # type: ignore[misc]
 
 
 async def test_a_flood_of_silent_connections_does_not_keep_a_caller_out() -> None:
@@ -299,73 +300,57 @@ async def test_a_flood_of_silent_connections_does_not_keep_a_caller_out() -> Non
                 connection.close()
 
 
-@pytest.mark.parametrize(
-    ("sent", "reason"),
-    [
-        (b"\x42\x00\x00", "protocol_error"),
-        (encode(Kind.ERROR, b"\x01"), "protocol_error"),
-        (encode(Kind.UUID, uuid.uuid4().bytes), "protocol_error"),
-    ],
-)
-async def test_garbage_in_mid_call_ends_this_call_alone(sent: bytes, reason: str) -> None:
+async def test_garbage_in_mid_call_ends_this_call_alone() -> None:
+    garbage = (b"\x42\x00\x00", encode(Kind.ERROR, b"\x01"), encode(Kind.UUID, uuid.uuid4().bytes))
     async with node() as running, running.caller() as healthy:
         await healthy.wait_for_greeting(5)
-        call_id = uuid.uuid4()
-        running.registry.announce(str(call_id), caller="", channel="")
-        reader, writer = await connect(running.address)
-        writer.write(encode(Kind.UUID, call_id.bytes) + encode_audio(bytes(320)))
-        await reader.readexactly(323)
-        writer.write(sent)
-        with contextlib.suppress(ConnectionError):
-            async with asyncio.timeout(3):
-                while await reader.read(4096):
-                    pass
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
-        await running.until(lambda: running.exchange.active == 1)
-        record = running.journal.get(str(call_id))
-        assert record is not None
-        assert [event["reason"] for event in record.events if event["type"] == "ended"] == [reason]
-        assert record.next == "operator"
+        for sent in garbage:
+            call_id = uuid.uuid4()
+            running.registry.announce(str(call_id), caller="", channel="")
+            async with connected(running.address) as (reader, writer):
+                writer.write(encode(Kind.UUID, call_id.bytes) + encode_audio(bytes(320)))
+                await reader.readexactly(323 * 3)
+                writer.write(sent)
+                with contextlib.suppress(ConnectionError):
+                    async with asyncio.timeout(3):
+                        while await reader.read(4096):
+                            pass
+            await running.until(lambda: running.exchange.active == 1 and running.exchange.warm == 1)
+            record = running.journal.open(str(call_id))
+            assert [event["reason"] for event in record.events if event["type"] == "ended"] == ["protocol_error"]
+            assert record.next == "operator"
         await healthy.speak(SAID)
         await healthy.wait_for_answer(5)
 
 
-@pytest.mark.parametrize("size", [1, 7, 100, 323 * 3 + 5])
-async def test_frames_may_come_in_any_pieces(size: int) -> None:
+async def test_frames_may_come_in_any_pieces() -> None:
     async with node(processes=1) as running:
-        call_id = uuid.uuid4()
-        running.registry.announce(str(call_id), caller="", channel="")
-        reader, writer = await connect(running.address)
-        data = encode(Kind.UUID, call_id.bytes) + b"".join(encode_audio(bytes(320)) for _ in range(20))
-        for at in range(0, len(data), size):
-            writer.write(data[at : at + size])
-            if at < 4000:
-                await asyncio.sleep(0)
-        assert (await reader.readexactly(323))[:3] == b"\x10\x01\x40"
-        assert running.exchange.active == 1
-        writer.close()
-        await writer.wait_closed()
-        await running.until(lambda: running.exchange.active == 0)
+        for size in (1, 7, 100, 323 * 3 + 5):
+            call_id = uuid.uuid4()
+            running.registry.announce(str(call_id), caller="", channel="")
+            async with connected(running.address) as (reader, writer):
+                data = encode(Kind.UUID, call_id.bytes) + b"".join(encode_audio(bytes(320)) for _ in range(20))
+                for at in range(0, len(data), size):
+                    writer.write(data[at : at + size])
+                    await asyncio.sleep(0)
+                assert (await reader.readexactly(323))[:3] == b"\x10\x01\x40"
+                assert running.exchange.active == 1
+            await running.until(lambda: running.exchange.active == 0 and running.exchange.warm == 1)
 
 
 async def test_large_frames_are_audio_too() -> None:
     async with node(processes=1) as running:
         call_id = uuid.uuid4()
         running.registry.announce(str(call_id), caller="", channel="")
-        reader, writer = await connect(running.address)
-        writer.write(encode(Kind.UUID, call_id.bytes))
-        await reader.readexactly(323)
-        writer.write(encode(Kind.AUDIO_8K, bytes(65534)))
-        writer.write(encode(Kind.DTMF, b"0"))
-        async with asyncio.timeout(15):
-            while not running.journal.open(str(call_id)).ended:
-                await reader.read(65536)
+        async with connected(running.address) as (reader, writer):
+            writer.write(encode(Kind.UUID, call_id.bytes))
+            await reader.readexactly(323)
+            writer.write(encode(Kind.AUDIO_8K, bytes(65534)))
+            writer.write(encode(Kind.DTMF, b"0"))
+            async with asyncio.timeout(15):
+                while not running.journal.open(str(call_id)).ended:
+                    await reader.read(65536)
         assert running.journal.open(str(call_id)).next == "operator"
-        writer.close()
-        with contextlib.suppress(ConnectionError):
-            await writer.wait_closed()
 
 
 async def test_many_calls_leave_no_descriptor_behind() -> None:
