@@ -32,6 +32,8 @@ ENVIRONMENT: Final = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_SERVE_LOG_TO_STDERR": "0",
     # Python processes that nobody asked for cost a second of a core each at the start.
+    # Ray runs its workers at niceness 15, below everything else of the machine; these have a frame to send every 20 ms.
+    "RAY_worker_niceness": "0",
     "RAY_prestart_worker_first_driver": "0",
     "RAY_enable_worker_prestart": "0",
     # Our processes take no CPU resource, so Ray would call two dozen of them an alarming number.

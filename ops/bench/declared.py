@@ -21,8 +21,9 @@ SCRIPTED: Final = {
 
 
 def scripted(capacity: int, **more: str) -> dict[str, str]:
-    """Environment of an engine with scripted providers, warm for ``capacity`` calls before it says it is ready."""
-    pool = {"TRUNKLINE_CAPACITY": str(capacity), "TRUNKLINE_POOL_READY": str(capacity)}
+    """Environment of an engine with scripted providers, all its processes warm before it says it is ready."""
+    spare = int(more.get("POOL_SPARE", Settings().pool.spare))
+    pool = {"TRUNKLINE_CAPACITY": str(capacity), "TRUNKLINE_POOL_READY": str(capacity + spare)}
     return SCRIPTED | pool | {f"TRUNKLINE_{name}": value for name, value in more.items()}
 
 
