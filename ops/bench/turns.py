@@ -22,7 +22,7 @@ WORSE_AT_MOST = 2.0
 
 
 async def measure(bench: Bench) -> None:
-    """First one call alone, each clip once; then, where more are asked for, all of them."""
+    """First one call alone, each clip some times; then, where more are asked for, all of them."""
     report, speech = bench.report, bench.settings.speech
     report.declared = {
         "recogniser": speech.stt,
@@ -41,7 +41,7 @@ async def _alone(bench: Bench) -> float:
     """One call; returns its word errors in per cent."""
     report, said = bench.report, clips(*CLIPS)
     async with crowd(bench.engine, bench.token, follow=True) as callers:
-        rounds = max(1, round(bench.seconds / 30)) if bench.calls == 1 else 1
+        rounds = max(1, round(bench.seconds / 30))
         callers.send(converse(said, turns=len(said) * rounds), [0.0])
         await callers.finish(60.0 + 30.0 * len(said) * rounds)
         summary = Summary.of(callers.latencies())
