@@ -22,6 +22,7 @@ from engine.errors import LeaseError
 from engine.speech.leases import RENEW, Lease, Service
 
 ACQUIRE_SECONDS = 2.5
+RETRY_SECONDS = 0.05
 
 logger = logging.getLogger(__name__)
 
@@ -56,10 +57,7 @@ class ServeBroker:
         number = next(self._numbers)
         if service in self._fixed:
             return Lease(service, self._fixed[service], number)
-        try:
-            held = await self._open(service, call_id, number)
-        except Exception as error:  # whatever Serve raises, the call asks again or goes to an operator
-            raise LeaseError(f"no replica of {service}: {error}") from error
+        held = await self._open_one(service, call_id, number)
         self._held[number] = held
         held.task = asyncio.create_task(self._hold(held, call_id, on_moved), name=f"lease-{service}")
         return held.lease
@@ -79,14 +77,26 @@ class ServeBroker:
         for held in list(self._held.values()):
             self.release(held.lease)
 
+    async def _open_one(self, service: Service, call_id: str, number: int) -> _Held:
+        """A lease of any replica: Serve may still offer one that has just died."""
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + ACQUIRE_SECONDS
+        while True:
+            try:
+                async with asyncio.timeout_at(deadline):
+                    return await self._open(service, call_id, number)
+            except Exception as error:  # whatever Serve raises
+                if loop.time() + RETRY_SECONDS > deadline:
+                    raise LeaseError(f"no replica of {service}: {error or type(error).__name__}") from error
+                await asyncio.sleep(RETRY_SECONDS)
+
     async def _open(self, service: Service, call_id: str, number: int) -> _Held:
         handle = self._handles.get(service)
         if handle is None:
             handle = self._handles[service] = serve.get_app_handle(service).options(stream=True, method_name="lease")
         stream = cast("DeploymentResponseGenerator[Any]", handle.remote(call_id))
         try:
-            async with asyncio.timeout(ACQUIRE_SECONDS):
-                address = await anext(aiter(stream), "")
+            address = await anext(aiter(stream), "")
         except BaseException:
             with contextlib.suppress(Exception):
                 stream.cancel()  # type: ignore[no-untyped-call]

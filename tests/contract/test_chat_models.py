@@ -9,11 +9,17 @@ from typing import cast
 
 import pytest
 
+from engine.agent.policy import PolicyModel
 from engine.agent.ports import ChatDelta, ChatDone, ChatModel, ChatRequest, Message, TextDelta, ToolCallDelta
 from engine.agent.scripted import ScriptedModel
+from tests.over_grpc import ModelOverGrpc
 
 ADAPTERS = [
     pytest.param(lambda: ScriptedModel(first_token_seconds=0.01, tokens_per_second=1000), id="scripted"),
+    pytest.param(
+        lambda: ModelOverGrpc(ScriptedModel(first_token_seconds=0.01, tokens_per_second=1000)), id="over-grpc"
+    ),
+    pytest.param(lambda: PolicyModel(embeddings=False), id="policy"),
 ]
 
 FIRST = ChatRequest(

@@ -12,10 +12,15 @@ from engine.speech.ports import RecognitionOptions, RecognitionSession, SpeechRe
 from engine.speech.providers.moonshine import MoonshineRecognizer
 from engine.speech.providers.scripted import ScriptedRecognizer
 from ops.bench.word_errors import word_errors
+from tests.over_grpc import RecognizerOverGrpc
 from tests.speech_clips import SAID, clip, frames
 
 ADAPTERS = [
     pytest.param(lambda: ScriptedRecognizer(flush_seconds=0.01, texts=("Hello there.", "Goodbye.")), id="scripted"),
+    pytest.param(
+        lambda: RecognizerOverGrpc(ScriptedRecognizer(flush_seconds=0.01, texts=("Hello there.", "Goodbye."))),
+        id="over-grpc",
+    ),
     pytest.param(MoonshineRecognizer, id="moonshine", marks=pytest.mark.embedded),
 ]
 

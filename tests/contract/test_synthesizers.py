@@ -22,6 +22,7 @@ from engine.speech.providers.nanotts import NanoSynthesizer
 from engine.speech.providers.piper import PiperSynthesizer
 from engine.speech.providers.scripted import ScriptedSynthesizer
 from ops.bench.word_errors import word_errors
+from tests.over_grpc import SynthesizerOverGrpc
 
 SENTENCE = "Your order will be delivered on Tuesday morning."
 LONG = (
@@ -39,6 +40,7 @@ ADAPTERS = [
     pytest.param(
         lambda: CachedSynthesizer(scripted(), identity="x", directory=None, memory_bytes=1 << 20), id="cached"
     ),
+    pytest.param(lambda: SynthesizerOverGrpc(scripted()), id="over-grpc"),
     pytest.param(PiperSynthesizer, id="piper", marks=pytest.mark.embedded),
     pytest.param(NanoSynthesizer, id="nanotts", marks=pytest.mark.embedded),
 ]
