@@ -12,7 +12,9 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 
 BIN := .venv/bin
 STAMP := .venv/.installed
-BENCHMARKS := overhead density barge-in turns accept takeover
+# name of the report : benchmark : calls at once
+BENCHMARKS := turns-1:turns:1 turns-20:turns:20 overhead:overhead:20 barge-in:barge-in:20 accept:accept:50 \
+	takeover:takeover:10 density:density:
 # Settings of your own may stand in .env (see .env.example).
 WITH_ENV := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
 
@@ -62,9 +64,10 @@ lock-setup: $(STAMP)
 	@mv requirements-setup.lock.new requirements-setup.lock
 
 bench: $(STAMP)
-	@mkdir -p var/bench
+	@mkdir -p docs/measurements
 	@missed=; for b in $(BENCHMARKS); do \
-		$(BIN)/trunkline bench $$b --json var/bench/$$b.json || missed="$$missed $$b"; done; \
+		set -- $$(echo $$b | tr : ' '); \
+		$(BIN)/trunkline bench $$2 $${3:+--calls $$3} --json docs/measurements/$$1.json || missed="$$missed $$1"; done; \
 	if [ -n "$$missed" ]; then echo "not reached:$$missed" >&2; exit 1; fi
 
 clean:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Final
 
 from ops import settings_text
+from ops.bench import readme
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PROTO: Final = Path("engine/speech/trunkline_speech.proto")
@@ -26,6 +27,7 @@ def contents() -> dict[Path, str]:
     return {
         Path("docs/settings.md"): settings_text.markdown(),
         Path(".env.example"): settings_text.environment_file(),
+        Path("README.md"): readme.with_numbers((ROOT / "README.md").read_text("utf-8"), ROOT),
         **_protocol(),
     }
 
