@@ -348,8 +348,9 @@ async def test_large_frames_are_audio_too() -> None:
             writer.write(encode(Kind.AUDIO_8K, bytes(65534)))
             writer.write(encode(Kind.DTMF, b"0"))
             async with asyncio.timeout(15):
-                while not running.journal.open(str(call_id)).ended:
-                    await reader.read(65536)
+                while await reader.read(65536):
+                    pass
+        await running.until(lambda: running.journal.open(str(call_id)).ended)
         assert running.journal.open(str(call_id)).next == "operator"
 
 
