@@ -21,6 +21,9 @@ from engine.speech.ports import Transcript
 PRE_ROLL_SECONDS = 0.32
 """Audio before the detected beginning that belongs to the utterance: voice activity is late."""
 
+LONGEST_TURN_BYTES = 45 * SAMPLE_RATE * SAMPLE_BYTES
+"""A turn of 45 s is answered, though the line has not fallen silent: it may be music or a noisy street."""
+
 RESTORED_SECONDS = 2.0
 """Audio that is looked at again after a take-over, to know whether the caller is speaking."""
 
@@ -112,6 +115,11 @@ class Listening:
             turn = self._detector.feed(probability, level)
             if turn is not None:
                 self._on(turn)
+        too_long = self._box.caller_position - self.utterance_start > LONGEST_TURN_BYTES
+        if too_long and self.utterance_start >= 0 and not self._over_at:
+            self._detector.cut()
+            self._on(Turn.PAUSE)
+            self._on(Turn.ENDPOINT)
 
     def restore(self, utterance_start: int) -> None:
         """Go on after a take-over: with the open utterance, or with none (-1)."""

@@ -81,6 +81,11 @@ class TurnDetector:
         """Go on in the middle of a turn whose beginning somebody else has seen."""
         self._begin()
 
+    def cut(self) -> None:
+        """The turn has lasted too long: what comes now is another one."""
+        self.speaking = self.paused = False
+        self._run = self._silence = self._hush = 0
+
     def _listen(self, probability: float, level: float) -> Turn | None:
         if probability < self._threshold:
             self._run = 0

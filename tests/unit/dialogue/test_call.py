@@ -212,6 +212,17 @@ def test_transfer_and_goodbye_follow_when_all_is_said() -> None:
     play(scene)
 
 
+def test_a_line_that_never_falls_silent_is_answered_all_the_same() -> None:
+    async def scene() -> None:
+        async with on_stage(StoryAgent(says("one two three."))) as stage:
+            stage.phone.speaks(3.0, 200.0)
+            await asyncio.sleep(60)
+            assert stage.agent.asked
+            assert stage.agent.asked[0][-1].content == "first words"
+
+    play(scene)
+
+
 def test_the_caller_hangs_up() -> None:
     async def scene() -> None:
         async with on_stage(StoryAgent(says("fine"))) as stage:
