@@ -7,6 +7,7 @@ whoever holds the audio replays it.
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 from collections.abc import AsyncIterator
 
@@ -106,7 +107,7 @@ class GrpcRecognizer(_Remote):
             self._lose(lease)
             raise
         finally:
-            stream.cancel()
+            session.close()
 
 
 class GrpcRecognition:
@@ -114,17 +115,23 @@ class GrpcRecognition:
 
     def __init__(self, stream: grpc.aio.StreamStreamCall[pb.RecognizeRequest, pb.RecognizeResponse]) -> None:
         self._stream = stream
+        self._begun = False
+        self._closed = False
 
     async def begin(self, utterance: int) -> None:
         await self.send(pb.RecognizeRequest(begin=pb.BeginUtterance(utterance=utterance)))
+        self._begun = True
 
     async def audio(self, pcm: bytes) -> None:
+        self._needs_utterance()
         await self.send(pb.RecognizeRequest(audio=pcm))
 
     async def flush(self, flush: int) -> None:
+        self._needs_utterance()
         await self.send(pb.RecognizeRequest(flush=pb.FlushUtterance(flush=flush)))
 
     async def end(self) -> None:
+        self._begun = False
         await self.send(pb.RecognizeRequest(end=pb.EndUtterance()))
 
     async def results(self) -> AsyncIterator[Transcript]:
@@ -139,13 +146,33 @@ class GrpcRecognition:
                 )
         except grpc.aio.AioRpcError as error:
             raise RecognitionError(f"recogniser: {error.code().name}: {error.details()}") from error
+        except asyncio.CancelledError:
+            # grpc reports the stream that ``close`` ended as a cancellation, and so it does ours.
+            if not self._closed or _being_cancelled():
+                raise
 
     async def send(self, request: pb.RecognizeRequest) -> None:
         """Raises RecognitionError."""
+        if self._closed:
+            raise RecognitionError("the session is over")
         try:
             await self._stream.write(request)
-        except (grpc.aio.AioRpcError, grpc.aio.UsageError) as error:
+        except (grpc.aio.AioRpcError, grpc.aio.UsageError, asyncio.InvalidStateError) as error:
             raise RecognitionError("the recogniser's stream is closed") from error
+
+    def close(self) -> None:
+        """The session is over."""
+        self._closed = True
+        self._stream.cancel()
+
+    def _needs_utterance(self) -> None:
+        if not self._begun:
+            raise RecognitionError("there is no open utterance: begin one first")
+
+
+def _being_cancelled() -> bool:
+    task = asyncio.current_task()
+    return task is not None and task.cancelling() > 0
 
 
 class GrpcSynthesizer(_Remote):
