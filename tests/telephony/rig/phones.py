@@ -143,7 +143,7 @@ class SipOperator:
     async def __aexit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        for dialog, _ in self._lines.values():
+        for dialog, _ in list(self._lines.values()):
             with contextlib.suppress(TimeoutError):
                 await self._sip.ask(dialog.request("BYE"), dialog.remote, within=1.0)
         await _stop(self._serving)

@@ -98,7 +98,7 @@ class StandIn:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self._server.close()
-        for connection in self._connections.values():
+        for connection in list(self._connections.values()):
             connection.abort()
         await asyncio.gather(*self._connections)
         await self._web.cleanup()
