@@ -211,7 +211,7 @@ GREETING_WORDS = frozenset(
 )
 GREETING = _p(r"\b(?:hello|hi|hey|hiya|hallo|allo|howdy|greetings|good (?:morning|afternoon|evening|day))\b")
 GOODBYE = _p(
-    r"\b(?:good\W?\s?bye|bye|see you|hang up|that'?s (?:all|everything|it)|that is (?:all|everything)|"
+    r"\b(?:good\W?\s?bye?|bye|see you|hang up|that'?s (?:all|everything|it)|that is (?:all|everything)|"
     r"nothing (?:else|more)|have a (?:nice|good|great|lovely) (?:day|one|evening|weekend)|that will be all|"
     r"that'?ll be all|i'?m (?:done|finished)|end the call|talk (?:to you )?later|take care|cheerio|farewell|"
     r"no more questions|all (?:good|set))\b"
