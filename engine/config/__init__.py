@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
+from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
 from engine.config.sections import (
     DialogueSettings,
+    KnowledgeSettings,
     LoggingSettings,
     NetworkSettings,
     PathSettings,
@@ -18,14 +21,22 @@ from engine.config.sections import (
     Settings,
     SpeechSettings,
     StoreSettings,
+    provider_names,
     remote_target,
 )
 from engine.config.setting import Secret
 
 __all__ = [
+    "AnthropicSettings",
+    "ChainSettings",
     "DialogueSettings",
+    "GoogleSettings",
+    "KnowledgeSettings",
     "LoggingSettings",
     "NetworkSettings",
+    "OpenAiChatSettings",
+    "OpenAiSettings",
+    "OpenAiSpeechSettings",
     "PathSettings",
     "PoolSettings",
     "RaySettings",
@@ -35,6 +46,7 @@ __all__ = [
     "SpeechSettings",
     "StoreSettings",
     "load_settings",
+    "provider_names",
     "remote_target",
 ]
 

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal
 
 from pydantic import Field, TypeAdapter, ValidationError
 
-from engine.config.sections import Settings
+from engine.config.hosted import LONGEST_WAIT, OPENAI_URL
+from engine.config.sections import Settings, provider_names
 from engine.config.setting import PREFIX, Declared, Secret, declared
 from engine.errors import ConfigurationError
 
@@ -36,7 +37,8 @@ def load_settings(environ: Mapping[str, str] | None = None) -> Settings:
             try:
                 values[one.field] = _resolved(_parse(text, hints[one.field], one) if text else one.default, one)
             except ValueError:
-                shown = "a secret, not shown" if isinstance(one.default, Secret) else repr(text)
+                secret = isinstance(one.default, Secret) or ("://" in text and "@" in text)  # a password in a URL
+                shown = "a secret, not shown" if secret else repr(text)
                 faults.append(f"{one.variable}: got {shown}, expected {expected(one)}")
         if len(values) == len(hints):
             sections[name] = section(**values)
@@ -100,6 +102,8 @@ def _parse(text: str, hint: Any, one: Declared) -> Any:
     """Raises ValueError."""
     rule = one.rule
     if hint is Secret:
+        if rule.pattern and not re.fullmatch(rule.pattern, text):
+            raise ValueError
         return Secret(text)
     if typing.get_origin(hint) is tuple:
         return tuple(part.strip() for part in text.split("|") if part.strip())
@@ -117,7 +121,8 @@ def _parse(text: str, hint: Any, one: Declared) -> Any:
 def _resolved(value: Any, one: Declared) -> Any:
     """Absolute paths: the processes of Ray have working directories of their own."""
     if one.rule.path_with_slash and "/" in value:
-        return str(Path(value).expanduser().absolute())
+        paths = (str(Path(each).expanduser().absolute()) if "/" in each else each for each in value.split("|"))
+        return "|".join(paths)
     return value.expanduser().absolute() if isinstance(value, Path) else value
 
 
@@ -149,9 +154,66 @@ def _conflicts(settings: Settings) -> Iterator[str]:
             f"TRUNKLINE_POOL_READY: got {pool.ready}, expected at most TRUNKLINE_CAPACITY + TRUNKLINE_POOL_SPARE "
             f"({pool.capacity + pool.spare})"
         )
+    yield from _chain_of_models(settings)
+    yield from _chains_of_speech(settings)
     names: dict[int, str] = {}
     for field in ("audiosocket_port", "telephony_port", "admin_port"):
         port, variable = getattr(network, field), PREFIX + field.upper()
         if port and port in names:
             yield f"{variable}: got {port}, expected another port than {names[port]}"
         names[port] = variable
+
+
+def _chain_of_models(settings: Settings) -> Iterator[str]:
+    chain = settings.speech.llm
+    members = chain.split(",")
+    if len(set(members)) < len(members):
+        yield f"TRUNKLINE_LLM: got {chain!r}, expected each model once"
+    yield from _missing_of_models(settings, members)
+    waits = {"openai": settings.openai_chat.first_s, "anthropic": settings.anthropic.first_s}
+    total = sum(waits.get(member, 0) for member in set(members))
+    longest = min(LONGEST_WAIT, 0.46 * settings.dialogue.llm_timeout_ms / 1000)  # the agent may ask twice within it
+    if total > longest:
+        yield (
+            f"TRUNKLINE_OPENAI_CHAT_FIRST_S and TRUNKLINE_ANTHROPIC_FIRST_S: got {total:g} s together, expected at "
+            f"most {longest:g} (TRUNKLINE_LLM_TIMEOUT_MS is for two tries): a caller waits for all of a chain"
+        )
+
+
+def _missing_of_models(settings: Settings, members: list[str]) -> Iterator[str]:
+    """What a model that is named needs and does not have."""
+    chat, claude = settings.openai_chat, settings.anthropic
+    if "openai" in members:
+        if not chat.model:
+            yield "TRUNKLINE_OPENAI_CHAT_MODEL: got nothing, expected the model's name: TRUNKLINE_LLM names `openai`"
+        if not chat.url and settings.openai.url == OPENAI_URL and not settings.openai.key:
+            yield (
+                "TRUNKLINE_OPENAI_KEY: got nothing, expected an API key: TRUNKLINE_LLM names `openai`, and OpenAI asks "
+                "for one (a server of your own goes into TRUNKLINE_OPENAI_CHAT_URL)"
+            )
+    if "anthropic" in members:
+        if not claude.model:
+            yield "TRUNKLINE_ANTHROPIC_MODEL: got nothing, expected the model's name: TRUNKLINE_LLM names `anthropic`"
+        if not claude.key:
+            yield "TRUNKLINE_ANTHROPIC_KEY: got nothing, expected an API key: TRUNKLINE_LLM names `anthropic`"
+
+
+def _chains_of_speech(settings: Settings) -> Iterator[str]:
+    recognisers, voices = provider_names(settings.speech.stt), provider_names(settings.speech.tts)
+    for variable, named in (("STT", recognisers), ("TTS", voices)):
+        if len(set(named)) < len(named):
+            yield f"{PREFIX}{variable}: got {','.join(named)!r}, expected each provider once"
+    using = " and ".join(
+        f"TRUNKLINE_{variable}" for variable, named in (("STT", recognisers), ("TTS", voices)) if "openai" in named
+    )
+    openai = settings.openai
+    if using and not settings.openai_speech.url and openai.url == OPENAI_URL and not openai.key:
+        yield (
+            f"TRUNKLINE_OPENAI_KEY: got nothing, expected an API key: {using} names `openai`, and OpenAI asks for one "
+            "(a server of your own goes into TRUNKLINE_OPENAI_SPEECH_URL)"
+        )
+    if "google" in recognisers and settings.google.api_key and not settings.google.project:
+        yield (
+            "TRUNKLINE_GOOGLE_PROJECT: got nothing, expected the project's id: TRUNKLINE_STT names `google`, and a key "
+            "does not say whose it is"
+        )

@@ -6,14 +6,20 @@ The environment variable of a setting is ``TRUNKLINE_`` and its name in capitals
 # ruff: noqa: RUF009 - ``setting`` makes a dataclass field, it is no shared default
 from __future__ import annotations
 
+import platform
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
+from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
 from engine.config.setting import Secret, setting
 
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 _REMOTE = rf"grpc://{_HOST}:[0-9]{{1,5}}"
+_MODEL = rf"(?:openai|anthropic|policy|scripted|{_REMOTE})"
+_RECOGNISER = rf"(?:embedded|google|openai|scripted|{_REMOTE})"
+_VOICE = rf"(?:embedded|nanotts|google|openai|scripted|{_REMOTE})"
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,21 +90,23 @@ class SpeechSettings:
 
     stt: str = setting(
         "embedded",
-        "The recogniser.",
-        pattern=rf"embedded|scripted|{_REMOTE}",
-        expected="`embedded`, `scripted` or `grpc://HOST:PORT`",
+        "The recogniser; several with commas between them: each follows where those before it fail.",
+        pattern=rf"{_RECOGNISER}(?:,{_RECOGNISER})*",
+        expected="`embedded`, `google`, `openai`, `scripted` or `grpc://HOST:PORT`, or several (`google,embedded`)",
     )
     tts: str = setting(
         "embedded",
-        "The voice.",
-        pattern=rf"embedded|nanotts|scripted|{_REMOTE}",
-        expected="`embedded`, `nanotts`, `scripted` or `grpc://HOST:PORT`",
+        "The voice; several with commas between them: each follows where those before it fail.",
+        pattern=rf"{_VOICE}(?:,{_VOICE})*",
+        expected="`embedded`, `nanotts`, `google`, `openai`, `scripted` or `grpc://HOST:PORT`, or several "
+        "(`openai,embedded`)",
     )
     llm: str = setting(
         "policy",
-        "The chat model; `policy` is the playbook's own rules, no model.",
-        pattern=rf"policy|scripted|{_REMOTE}",
-        expected="`policy`, `scripted` or `grpc://HOST:PORT`",
+        "The chat model; `policy` is the playbook's own rules, no model. Several, with commas between: the first that "
+        "works answers.",
+        pattern=rf"{_MODEL}(?:,{_MODEL})*",
+        expected="`policy`, `openai`, `anthropic`, `scripted`, `grpc://HOST:PORT`, or a chain such as `openai,policy`",
     )
     stt_replicas: int = setting(1, "Processes that recognise.", unit="processes", at_least=1, at_most=1000)
     tts_replicas: int = setting(1, "Processes that speak.", unit="processes", at_least=1, at_most=1000)
@@ -109,7 +117,7 @@ class SpeechSettings:
     tts_model: Path | None = setting(
         None, "File of a voice of your own (Piper, `.onnx`); empty: that of the package.", expected="a path"
     )
-    voice: str = setting("", "Name of the voice; empty: the provider's default.")
+    voice: str = setting("", "Name of the voice; empty: the provider's default. Of several providers, for the first.")
     speed: float = setting(
         1.0,
         "Pace of the voice; 1.0 is its own, 1.2 is faster.",
@@ -143,18 +151,30 @@ class DialogueSettings:
 
     playbook: str = setting(
         "tyre_shop",
-        "Name of a playbook that comes with the engine, or the folder of your own.",
-        pattern=r".+",
-        expected="a name, or a path with a slash in it",
+        "Name of a playbook that comes with the engine, or the folder of your own; several with `|` between, chosen by "
+        "the numbers that each names as `dialled`, the first for all others.",
+        pattern=r"[^|]+(?:\|[^|]+)*",
+        expected="names, or paths with a slash in them, with `|` between",
         path_with_slash=True,
     )
+    opening_hours: str = setting(
+        "playbook",
+        "Whether people are there to take calls: by the hours of the `playbook`, or `always`.",
+        pattern=r"playbook|always",
+        expected="`playbook` or `always`",
+    )
     language: str = setting(
-        "en",
-        "Language of the conversation.",
-        pattern=r"[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*",
+        "",
+        "Language of all conversations; empty: each playbook's own.",
+        pattern=r"(?:[A-Za-z]{2,3}(?:-[A-Za-z0-9]{2,8})*)?",
         expected="a BCP 47 tag such as `en` or `pt-BR`",
     )
     endpointing_ms: int = setting(500, "Silence that ends the caller's turn.", unit="ms", at_least=100, at_most=5000)
+    endpointing_adaptive: bool = setting(
+        True,
+        "Whether that silence is shorter after a whole sentence and longer where more must follow, by the words and by "
+        "the fall of the voice.",
+    )
     pause_ms: int = setting(
         90,
         "Silence after which the text is asked for, and the model may start ahead.",
@@ -175,7 +195,7 @@ class DialogueSettings:
     )
     max_call_s: float = setting(1800.0, "Longest duration of a call.", unit="s", at_least=10, at_most=86_400)
     first_clause_words: int = setting(
-        5,
+        4,
         "Words after which the first part of an answer is spoken even where no clause ends.",
         unit="words",
         at_least=1,
@@ -188,7 +208,11 @@ class DialogueSettings:
         4000, "Longest wait for the text of an utterance.", unit="ms", at_least=100, at_most=120_000
     )
     llm_timeout_ms: int = setting(
-        8000, "Longest wait for the model's next piece of text.", unit="ms", at_least=100, at_most=120_000
+        12000,
+        "Longest wait for the model's next piece of text, a second try included.",
+        unit="ms",
+        at_least=100,
+        at_most=120_000,
     )
     tts_timeout_ms: int = setting(
         4000, "Longest wait for the next piece of synthesised audio.", unit="ms", at_least=100, at_most=120_000
@@ -258,8 +282,69 @@ class StoreSettings:
     )
     token: Secret = setting(Secret(""), "Bearer token for the Store API.", variable="STORE_TOKEN")
     timeout_s: float = setting(
-        5.0, "Longest wait for one answer of the store.", unit="s", at_least=0.1, at_most=60, variable="STORE_TIMEOUT_S"
+        5.0,
+        "Longest wait for one answer of the store. All tries together take no longer than the tool that asks may: 8 s.",
+        unit="s",
+        at_least=0.1,
+        at_most=60,
+        variable="STORE_TIMEOUT_S",
     )
+    retries: int = setting(
+        2,
+        "How often a request is made again after 429, 503 or a broken connection.",
+        at_least=0,
+        at_most=5,
+        variable="STORE_RETRIES",
+    )
+    breaker_failures: int = setting(
+        5,
+        "Failures in a row, of all calls of a node together, after which the store is left alone.",
+        unit="failures",
+        at_least=1,
+        at_most=1000,
+        variable="STORE_BREAKER_FAILURES",
+    )
+    breaker_open_s: float = setting(
+        30.0,
+        "How long the store is left alone before one request tries it again.",
+        unit="s",
+        at_least=1,
+        at_most=3600,
+        variable="STORE_BREAKER_OPEN_S",
+    )
+    demo_admin_token: Secret = setting(
+        Secret(""),
+        "Bearer token for the fault switch of the demonstration store (`PUT /store/__faults`); empty: it has none.",
+        variable="STORE_DEMO_ADMIN_TOKEN",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class KnowledgeSettings:
+    """What the business tells its callers."""
+
+    source: Secret = setting(
+        Secret(""),
+        "Where articles are searched: in the playbook's folder (empty, or `playbook`), or in a database (PostgreSQL "
+        "with pgvector) that `trunkline knowledge embed` fills.",
+        pattern=r"playbook|postgres(?:ql)?://[^\s]+",
+        expected="`playbook` or a URL (`postgresql://USER:PASSWORD@HOST/DATABASE`)",
+        variable="KNOWLEDGE",
+    )
+    timeout_s: float = setting(
+        1.0,
+        "Longest wait for one search of the database; then the playbook's own passages are searched.",
+        unit="s",
+        at_least=0.05,
+        at_most=10,
+        variable="KNOWLEDGE_TIMEOUT_S",
+    )
+
+    @property
+    def database(self) -> str:
+        """URL of the database; empty where the playbook's folder is searched."""
+        source = self.source.reveal()
+        return "" if source == "playbook" else source
 
 
 @dataclass(frozen=True, slots=True)
@@ -302,6 +387,11 @@ class PathSettings:
         return self.state_dir / "speech-cache"
 
     @property
+    def breakers(self) -> Path:
+        """Folder of the circuit breakers that the processes of this machine share; another machine has its own."""
+        return self.state_dir / "breakers" / platform.node()
+
+    @property
     def logs(self) -> Path:
         """Folder of logs that do not go to the terminal."""
         return self.state_dir / "logs"
@@ -326,15 +416,29 @@ class Settings:
     network: NetworkSettings = field(default_factory=NetworkSettings)
     pool: PoolSettings = field(default_factory=PoolSettings)
     speech: SpeechSettings = field(default_factory=SpeechSettings)
+    google: GoogleSettings = field(default_factory=GoogleSettings)
+    openai_speech: OpenAiSpeechSettings = field(default_factory=OpenAiSpeechSettings)
     dialogue: DialogueSettings = field(default_factory=DialogueSettings)
     scripted: ScriptedSettings = field(default_factory=ScriptedSettings)
+    chains: ChainSettings = field(default_factory=ChainSettings)
+    openai: OpenAiSettings = field(default_factory=OpenAiSettings)
+    openai_chat: OpenAiChatSettings = field(default_factory=OpenAiChatSettings)
+    anthropic: AnthropicSettings = field(default_factory=AnthropicSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
+    knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
     ray: RaySettings = field(default_factory=RaySettings)
     paths: PathSettings = field(default_factory=PathSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
 
 
+def provider_names(providers: str) -> tuple[str, ...]:
+    """The providers that a setting names, the first to be asked first."""
+    return tuple(providers.split(","))
+
+
 def remote_target(provider: str) -> str | None:
-    """``HOST:PORT`` of a provider named ``grpc://HOST:PORT``; None for any other."""
+    """``HOST:PORT`` of a provider named ``grpc://HOST:PORT``; None for any other, and for a chain of several."""
+    if "," in provider:
+        return None
     scheme, separator, target = provider.partition("://")
     return target if separator and scheme == "grpc" else None

@@ -2,83 +2,47 @@
 
 from __future__ import annotations
 
-import asyncio
-import json
-import random
-import re
+import uuid
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict
 from typing import Any
 
-import aiohttp
-
-from engine.errors import StoreError, StoreRefused, StoreUnavailable
-from engine.store.payloads import availability_of, order_of, orders_of, tyre_of, tyre_page_of
-from engine.store.port import Availability, NewOrder, Order, Tyre, TyrePage, TyreQuery
-
-_RETRIED = frozenset({429, 503})
-_LARGEST_ANSWER = 1 << 20  # bytes; a page of fifty tyres has about fifteen thousand
-
-
-@dataclass(frozen=True, slots=True)
-class RetryPolicy:
-    """How often and how soon a request is made again. Times in seconds."""
-
-    retries: int = 2
-    first_wait: float = 0.2
-    """Before the first retry; doubled before the second."""
-    longest_wait: float = 2.0
-    """A caller waits on the line: a store that asks for more patience than this counts as unavailable."""
-
-    def wait(self, attempt: int, retry_after: float | None, uniform: Callable[[], float]) -> float | None:
-        """How long to wait before retry ``attempt`` (0, 1, …); None: do not try again.
-
-        The wait is exponential with full jitter over its upper half, or what the store asked for if that is longer.
-        """
-        if attempt >= self.retries:
-            return None
-        backoff: float = min(self.first_wait * 2.0**attempt, self.longest_wait)
-        wait: float = backoff * (0.5 + 0.5 * uniform())
-        if retry_after is not None:
-            if retry_after > self.longest_wait:
-                return None
-            wait = max(wait, retry_after)
-        return wait
-
-
-@dataclass(frozen=True, slots=True)
-class _Answer:
-    status: int
-    body: Any
-    request_id: str
-    retry_after: float | None
+from engine.errors import ServiceRefused, ServiceUnavailable, StoreRefused, StoreUnavailable
+from engine.http.port import JsonService, Method
+from engine.store import payloads
+from engine.store.payloads import many, parsed
+from engine.store.port import (
+    Availability,
+    Booking,
+    Confirmation,
+    DeliveryQuote,
+    DeliveryTerms,
+    FittingPrices,
+    FittingSlot,
+    FittingStation,
+    HomeDelivery,
+    KnowledgePassage,
+    NewBooking,
+    NewOrder,
+    Order,
+    Pickup,
+    PickupPoint,
+    ServiceType,
+    Tyre,
+    TyrePage,
+    TyreQuery,
+    VehicleQuery,
+    VehicleTyres,
+)
 
 
 class StoreClient:
-    """A ``Store`` reached over HTTP; one connection pool a process.
+    """A ``Store`` over any ``JsonService``; retries, time limits and the circuit breaker are that one's."""
 
-    Only 429, 503 and broken connections are tried again, never another error; a request that ran into ``timeout`` is
-    not, because its caller has waited long enough. A circuit breaker belongs round ``_request``.
-    """
-
-    def __init__(
-        self,
-        base_url: str,
-        token: str,
-        *,
-        timeout: float = 5.0,
-        retry: RetryPolicy | None = None,
-        uniform: Callable[[], float] = random.random,
-    ) -> None:
-        """``timeout`` is seconds for one attempt, connection included. ``uniform`` gives 0 ≤ x < 1 for the jitter."""
-        self._base = base_url.rstrip("/")
-        self._headers = {"Authorization": f"Bearer {token}", "Accept": "application/json"}
-        self._timeout = aiohttp.ClientTimeout(total=timeout)
-        self._retry = retry or RetryPolicy()
-        self._uniform = uniform
-        self._session: aiohttp.ClientSession | None = None
-        self.last_request_id = ""
-        """``X-Request-Id`` of the last answer, to be quoted when the store's people are asked."""
+    def __init__(self, service: JsonService, *, new_key: Callable[[], str] = lambda: uuid.uuid4().hex) -> None:
+        """``new_key`` makes an idempotency key where a change comes without one. Closes ``service`` with itself."""
+        self._service = service
+        self._new_key = new_key
 
     async def search_tires(self, query: TyreQuery) -> TyrePage:
         params = {
@@ -91,21 +55,31 @@ class StoreClient:
             "min_price": query.min_price,
             "max_price": query.max_price,
             "in_stock": query.in_stock,
-            "sort": "price",
+            "sort": query.sort,
+            "page": query.page,
             "per_page": query.per_page,
         }
-        return tyre_page_of(await self._request("GET", "/tires/search", params=params))
+        return parsed(payloads.tyre_page, await self._get("/tires/search", **params))
 
     async def tire(self, product_id: str) -> Tyre:
-        return tyre_of(await self._request("GET", f"/tires/{_segment(product_id)}"))
+        return parsed(payloads.tyre, await self._get("/tires/{product_id}", {"product_id": product_id}))
 
     async def tire_availability(self, product_id: str) -> Availability:
-        path = f"/tires/{_segment(product_id)}/availability"
-        return availability_of(product_id, await self._request("GET", path))
+        stock = await self._get("/tires/{product_id}/availability", {"product_id": product_id})
+        return parsed(payloads.availability(product_id), stock)
+
+    async def vehicle_tires(self, query: VehicleQuery) -> VehicleTyres:
+        found = await self._get(
+            "/vehicles/tires", make=query.make, model=query.model, year=query.year, season=query.season
+        )
+        return parsed(payloads.vehicle_tyres, found)
 
     async def search_orders(self, *, phone: str, order_number: str = "", status: str = "") -> tuple[Order, ...]:
-        params = {"phone": phone, "order_number": order_number or None, "status": status or None}
-        return orders_of(await self._request("GET", "/orders/search", params=params))
+        found = await self._get("/orders/search", phone=phone, order_number=order_number or None, status=status or None)
+        return parsed(many(payloads.order), found)
+
+    async def order(self, order_id: str) -> Order:
+        return parsed(payloads.order, await self._get("/orders/{order_id}", {"order_id": order_id}))
 
     async def create_order(self, order: NewOrder, *, idempotency_key: str) -> Order:
         body = {
@@ -115,108 +89,90 @@ class StoreClient:
             "source": order.source,
             "call_id": order.call_id,
         }
-        return order_of(await self._request("POST", "/orders", body=body, idempotency_key=idempotency_key))
+        return parsed(payloads.order, await self._change("POST", "/orders", {}, body, idempotency_key))
+
+    async def set_delivery(
+        self, order_id: str, delivery: HomeDelivery | Pickup, *, idempotency_key: str = ""
+    ) -> DeliveryTerms:
+        if isinstance(delivery, Pickup):
+            body = {"delivery_type": "pickup", "pickup_point_id": delivery.pickup_point_id}
+        else:
+            body = {"delivery_type": "delivery", "city": delivery.city, "address": delivery.address}
+        path, segments = "/orders/{order_id}/delivery", {"order_id": order_id}
+        return parsed(payloads.delivery_terms, await self._change("PATCH", path, segments, body, idempotency_key))
+
+    async def confirm_order(self, order_id: str, confirmation: Confirmation, *, idempotency_key: str) -> Order:
+        path, segments = "/orders/{order_id}/confirm", {"order_id": order_id}
+        return parsed(payloads.order, await self._change("POST", path, segments, asdict(confirmation), idempotency_key))
+
+    async def calculate_delivery(self, city: str, *, order_id: str = "") -> DeliveryQuote:
+        quote = await self._get("/delivery/calculate", city=city, order_id=order_id or None)
+        return parsed(payloads.delivery_quote, quote)
+
+    async def pickup_points(self, city: str = "") -> tuple[PickupPoint, ...]:
+        return parsed(many(payloads.pickup_point), await self._get("/pickup-points", city=city or None))
+
+    async def fitting_stations(self, city: str = "") -> tuple[FittingStation, ...]:
+        return parsed(many(payloads.fitting_station), await self._get("/fitting/stations", city=city or None))
+
+    async def fitting_slots(
+        self, station_id: str, *, date_from: str, date_to: str, service_type: ServiceType = "fitting"
+    ) -> tuple[FittingSlot, ...]:
+        path, segments = "/fitting/stations/{station_id}/slots", {"station_id": station_id}
+        slots = await self._get(path, segments, date_from=date_from, date_to=date_to, service_type=service_type)
+        return parsed(many(payloads.fitting_slot), slots)
+
+    async def fitting_prices(self, station_id: str, *, tire_diameter: int) -> FittingPrices:
+        prices = await self._get("/fitting/prices", station_id=station_id, tire_diameter=tire_diameter)
+        return parsed(payloads.fitting_prices, prices)
+
+    async def bookings(self, *, phone: str) -> tuple[Booking, ...]:
+        return parsed(many(payloads.booking), await self._get("/fitting/bookings", phone=phone))
+
+    async def create_booking(self, booking: NewBooking, *, idempotency_key: str) -> Booking:
+        body = asdict(booking)
+        return parsed(payloads.booking, await self._change("POST", "/fitting/bookings", {}, body, idempotency_key))
+
+    async def move_booking(self, booking_id: str, *, date: str, time: str, idempotency_key: str = "") -> Booking:
+        path, segments = "/fitting/bookings/{booking_id}", {"booking_id": booking_id}
+        body = {"date": date, "time": time}
+        return parsed(payloads.booking, await self._change("PATCH", path, segments, body, idempotency_key))
+
+    async def cancel_booking(self, booking_id: str, *, idempotency_key: str = "") -> Booking:
+        path, segments = "/fitting/bookings/{booking_id}", {"booking_id": booking_id}
+        return parsed(payloads.booking, await self._change("DELETE", path, segments, None, idempotency_key))
+
+    async def knowledge_search(self, query: str, *, category: str = "", limit: int = 3) -> tuple[KnowledgePassage, ...]:
+        found = await self._get("/knowledge/search", query=query, category=category or None, limit=limit)
+        return parsed(many(payloads.knowledge_passage), found)
 
     async def close(self) -> None:
-        session, self._session = self._session, None
-        if session is not None:
-            await session.close()
+        await self._service.close()
+
+    async def _get(self, path: str, segments: Mapping[str, str] | None = None, /, **params: object) -> Any:
+        return await self._request("GET", path, segments or {}, params=params)
+
+    async def _change(
+        self, method: Method, path: str, segments: Mapping[str, str], body: object, idempotency_key: str
+    ) -> Any:
+        key = idempotency_key or self._new_key()
+        return await self._request(method, path, segments, body=body, idempotency_key=key)
 
     async def _request(
         self,
-        method: str,
+        method: Method,
         path: str,
+        segments: Mapping[str, str],
         *,
-        params: Mapping[str, Any] | None = None,
-        body: Any = None,
+        params: Mapping[str, object] | None = None,
+        body: object = None,
         idempotency_key: str = "",
     ) -> Any:
-        """The JSON of a good answer. The key stays the same over all attempts of this request."""
-        headers = dict(self._headers)
-        if idempotency_key:
-            headers["Idempotency-Key"] = idempotency_key
-        sent = {name: _param(value) for name, value in (params or {}).items() if value is not None}
-        attempt = 0
-        while True:
-            retry_after: float | None = None
-            try:
-                answer = await self._attempt(method, path, sent, body, headers)
-            except (aiohttp.ClientConnectionError, aiohttp.ClientPayloadError) as error:
-                failure = StoreUnavailable(f"no connection to the store ({type(error).__name__})")
-            else:
-                if answer.status < 400:
-                    return answer.body
-                if answer.status not in _RETRIED:
-                    raise _failure(answer)
-                failure = StoreUnavailable(f"the store is overloaded (HTTP {answer.status})")
-                retry_after = answer.retry_after
-            wait = self._retry.wait(attempt, retry_after, self._uniform)
-            if wait is None:
-                raise failure
-            await asyncio.sleep(wait)
-            attempt += 1
-
-    async def _attempt(
-        self, method: str, path: str, params: Mapping[str, str], body: Any, headers: Mapping[str, str]
-    ) -> _Answer:
-        if self._session is None:
-            self._session = aiohttp.ClientSession(timeout=self._timeout)
         try:
-            async with self._session.request(
-                method, self._base + path, params=params, json=body, headers=headers, allow_redirects=False
-            ) as response:
-                raw = await response.content.read(_LARGEST_ANSWER + 1)
-                while len(raw) <= _LARGEST_ANSWER and not response.content.at_eof():
-                    raw += await response.content.read(_LARGEST_ANSWER + 1 - len(raw))
-                self.last_request_id = response.headers.get("X-Request-Id", "")
-                return _Answer(
-                    response.status,
-                    _json(raw, response.status),
-                    self.last_request_id,
-                    _seconds(response.headers.get("Retry-After")),
-                )
-        except TimeoutError as error:
-            raise StoreUnavailable("the store did not answer in time") from error
-
-
-_ID = re.compile(r"[A-Za-z0-9_-]{1,64}")
-
-
-def _segment(value: str) -> str:
-    """An id as a part of a path. Raises StoreRefused for one that would make another path of it."""
-    if not _ID.fullmatch(value):
-        raise StoreRefused("no id looks like this", code="bad_id", status=404)
-    return value
-
-
-def _param(value: object) -> str:
-    return str(value).lower() if isinstance(value, bool) else str(value)
-
-
-def _seconds(header: str | None) -> float | None:
-    """``Retry-After`` in seconds; its date form is not used by this API."""
-    try:
-        return max(float(header), 0.0) if header else None
-    except ValueError:
-        return None
-
-
-def _json(raw: bytes, status: int) -> Any:
-
-    if len(raw) > _LARGEST_ANSWER:
-        raise StoreUnavailable("the store's answer is too large")
-    try:
-        return json.loads(raw) if raw else None
-    except ValueError as error:
-        if status < 400:
-            raise StoreUnavailable("the store's answer is not JSON") from error
-        return None
-
-
-def _failure(answer: _Answer) -> StoreError:
-    detail = answer.body.get("error") if isinstance(answer.body, dict) else None
-    detail = detail if isinstance(detail, dict) else {}
-    code, message = str(detail.get("code", "")), str(detail.get("message", ""))
-    if 400 <= answer.status < 500 and answer.status not in {401, 403}:
-        return StoreRefused(message or f"HTTP {answer.status}", code=code or "refused", status=answer.status)
-    return StoreUnavailable(f"the store failed (HTTP {answer.status}{f', {code}' if code else ''})")
+            return await self._service.request(
+                method, path, segments=segments, params=params, body=body, idempotency_key=idempotency_key
+            )
+        except ServiceRefused as error:
+            raise StoreRefused(str(error), code=error.code, status=error.status) from error
+        except ServiceUnavailable as error:
+            raise StoreUnavailable(str(error)) from error

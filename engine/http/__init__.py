@@ -1,0 +1,1 @@
+"""A business's API over HTTP and JSON: port and client."""
