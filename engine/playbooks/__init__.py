@@ -1,0 +1,1 @@
+"""The playbooks that are delivered with the engine: one folder a business."""
