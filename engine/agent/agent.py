@@ -7,8 +7,9 @@ import logging
 from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from datetime import date, datetime
+from zoneinfo import ZoneInfo
 
-from engine.agent.grounding import Said
 from engine.agent.playbook import Playbook
 from engine.agent.ports import (
     AgentOutput,
@@ -26,6 +27,7 @@ from engine.agent.ports import (
     ToolFinished,
     ToolStarted,
 )
+from engine.agent.said import Said
 from engine.agent.tools import CheckedCall, Finished, RefusedCallError, ToolBox, refused
 from engine.clock import Clock, LoopClock
 from engine.errors import ModelError
@@ -57,6 +59,10 @@ class _Round:
     calls: list[ToolCall] = field(default_factory=list)
 
 
+def _reported(finished: Finished, seconds: float) -> ToolFinished:
+    return ToolFinished(finished.call.name, finished.arguments, finished.ok, seconds, finished.error)
+
+
 class ToolAgent:
     """An ``Agent`` made of any chat model and a toolbox; it lives as long as its call.
 
@@ -80,7 +86,6 @@ class ToolAgent:
         self._facts = facts
         self._limits = limits or AgentLimits()
         self._clock = clock or LoopClock()
-        self._system = Message("system", playbook.prompt)
         self._changes: dict[str, tuple[Message, asyncio.Task[Finished]]] = {}
 
     async def respond(self, history: Sequence[Message], committed: Committed) -> AsyncGenerator[AgentOutput, None]:
@@ -103,7 +108,13 @@ class ToolAgent:
             if not heard.calls or last:
                 return
             asked = Message("assistant", "".join(heard.text), tool_calls=tuple(heard.calls))
-            said = Said.of(conversation, self._facts.language, self._playbook.product_prefix)
+            said = Said.of(
+                conversation,
+                self._facts.language,
+                self._playbook.product_prefix,
+                goods=self._playbook.goods,
+                today=self._playbook_day(),
+            )
             results: list[Finished] = []
             async with aclosing(self._run_all(asked, said, committed, results)) as outputs:
                 async for output in outputs:
@@ -133,8 +144,9 @@ class ToolAgent:
 
         Raises ModelError.
         """
+        prompt = self._playbook.prompt.replace("{today}", f"{self._playbook_day():%A, %Y-%m-%d}")
         request = ChatRequest(
-            (self._system, *conversation),
+            (Message("system", prompt), *conversation),
             self._tools.specs if tools else (),
             call_id=self._facts.call_id,
             playbook=self._playbook.name,
@@ -148,7 +160,7 @@ class ToolAgent:
                         started = True
                         yield delta
             except ModelError as error:
-                if started or final:
+                if started or final or not error.retryable:
                     raise
                 _log.warning("model failed before its first output, trying once more: %s", type(error).__name__)
             else:
@@ -177,21 +189,51 @@ class ToolAgent:
     async def _run_all(
         self, asked: Message, said: Said, committed: Committed, results: list[Finished]
     ) -> AsyncGenerator[AgentOutput, None]:
-        """Runs the calls of one round one after the other and adds what came of them to ``results``."""
+        """Runs the calls of one round and adds what came of them to ``results``, in the order they were asked for.
+
+        Neighbours that only read run side by side; a change waits for what stands before it and for the end of the
+        caller's turn.
+        """
+        waiting: list[CheckedCall | Finished] = []
         for position, call in enumerate(asked.tool_calls):
-            started = self._clock.now()
             try:
                 checked = self._checked(call, said, position, results)
             except RefusedCallError as error:
-                finished = refused(call, error)
-            else:
-                if checked.tool.waits_for_commit:
-                    await committed()
-                yield ToolStarted(call.name, checked.tool.filler)
-                finished = await self._run(checked, said)
+                waiting.append(refused(call, error))
+                continue
+            if not checked.tool.waits_for_commit:
+                waiting.append(checked)
+                continue
+            async with aclosing(self._side_by_side(waiting, said, results)) as outputs:
+                async for output in outputs:
+                    yield output
+            waiting = []
+            started = self._clock.now()
+            await committed()
+            yield ToolStarted(call.name, checked.tool.filler)
+            results.append(await self._run(checked, said))
+            yield _reported(results[-1], self._clock.now() - started)
+        async with aclosing(self._side_by_side(waiting, said, results)) as outputs:
+            async for output in outputs:
+                yield output
+
+    async def _side_by_side(
+        self, calls: Sequence[CheckedCall | Finished], said: Said, results: list[Finished]
+    ) -> AsyncGenerator[AgentOutput, None]:
+        """Tools that only read, run at once and cancelled together; calls that were refused keep their places."""
+
+        async def one(each: CheckedCall | Finished) -> tuple[Finished, float]:
+            if isinstance(each, Finished):
+                return each, 0.0
+            started = self._clock.now()
+            return await self._tools.run(each, self._facts, said), self._clock.now() - started
+
+        for each in calls:
+            if isinstance(each, CheckedCall):
+                yield ToolStarted(each.call.name, each.tool.filler)
+        for finished, seconds in await asyncio.gather(*map(one, calls)):
             results.append(finished)
-            seconds = self._clock.now() - started
-            yield ToolFinished(call.name, finished.arguments, finished.ok, seconds, finished.error)
+            yield _reported(finished, seconds)
 
     def _checked(self, call: ToolCall, said: Said, position: int, results: Sequence[Finished]) -> CheckedCall:
         """Raises RefusedCallError."""
@@ -200,6 +242,7 @@ class ToolAgent:
         return self._tools.check(call, said)
 
     async def _run(self, checked: CheckedCall, said: Said) -> Finished:
+        """A tool that waited for the end of the caller's turn."""
         if not checked.tool.mutates:
             return await self._tools.run(checked, self._facts, said)
         task = asyncio.create_task(self._tools.run(checked, self._facts, said), name=f"change-{checked.tool.name}")
@@ -208,6 +251,10 @@ class ToolAgent:
         finished = await asyncio.shield(task)  # cancelled here: the task stays in _changes and reports later
         self._changes.pop(checked.call.id, None)
         return finished
+
+    def _playbook_day(self) -> date:
+        """Today where the business is."""
+        return datetime.fromtimestamp(self._clock.wall(), ZoneInfo(self._playbook.hours.timezone)).date()
 
     async def _late_results(self) -> tuple[Message, ...]:
         """What came of changes whose answer was dropped."""

@@ -3,74 +3,75 @@
 from __future__ import annotations
 
 import re
-from enum import Enum
 
-
-class Asked(Enum):
-    """What the agent asked for last."""
-
-    NOTHING = "nothing"
-    SIZE = "size"
-    DIAMETER = "diameter"
-    ORDER_NUMBER = "order_number"
-    PRODUCT = "product"
-    QUANTITY = "quantity"
-    PHONE = "phone"
-    CONNECT = "connect"
-    """Shall I connect you?"""
-    BUY = "buy"
-    """Shall I order it?"""
-    ELSE = "else"
-    """Anything else?"""
-    OTHER = "other"
+from engine.agent.forms import PLACEHOLDER, Run
+from engine.agent.playbook import Playbook
+from engine.agent.situation import CALL_BACK, CHANGE, CONFIRM, CONNECT, ELSE, OTHER, RESUME
 
 
 def _p(pattern: str) -> re.Pattern[str]:
     return re.compile(pattern, re.IGNORECASE)
 
 
-# The last question of an answer decides; earlier patterns win.
-_ASKED: tuple[tuple[Asked, re.Pattern[str]], ...] = (
-    (Asked.CONNECT, _p(r"\b(?:connect|transfer|put)\b.*\b(?:you|colleague|operator|person|someone)\b")),
-    (Asked.ELSE, _p(r"\b(?:anything|something) else\b|what else\b")),
-    (Asked.DIAMETER, _p(r"\bdiameter\b|\bnumber after the r\b|\brim\b")),
-    (Asked.ORDER_NUMBER, _p(r"\border(?:'s)? (?:number|no\b|id)|\bnumber of (?:your|the) order")),
-    (
-        Asked.PHONE,
-        _p(
-            r"\b(?:phone|telephone|mobile|contact|cell)\b|"
-            r"\bnumber (?:to|can|should|may|shall) (?:we|i|reach|call)"
-        ),
-    ),
-    (Asked.QUANTITY, _p(r"\bhow many\b|\bquantity\b|\bnumber of tyres\b")),
-    (
-        Asked.BUY,
-        _p(
-            r"\b(?:shall|should|can|may) i (?:order|reserve|put|note|place|add|book)\b|"
-            r"\b(?:would you like|want|like)\b[^?]{0,20}\b(?:to order|to buy|me to order|it|them|one|these|those)\b|"
-            r"\border (?:it|them|some|those)\b|\bplace (?:the|an) order\b"
-        ),
-    ),
-    (Asked.SIZE, _p(r"\bsize\b|\bside of the tyre\b|\bwidth\b")),
-    (
-        Asked.PRODUCT,
-        _p(
-            r"\bwhich (?:one|tyre|tire|product|model|of)\b|\bproduct (?:code|number)\b|"
-            r"\bwhich would you\b"
-        ),
-    ),
+_CONNECT = _p(r"\b(?:connect|transfer|put)\b.*\b(?:you|colleague|operator|person|someone)\b")
+_CALL_BACK = _p(r"\b(?:call|ring|phone) you back\b")
+_ELSE = _p(r"\b(?:anything|something) else\b|what else\b")
+_CONFIRM = _p(
+    r"\b(?:shall|should|can|may) i (?:confirm|book|cancel|go ahead|move|do (?:that|it|so))\b|"
+    r"\bis (?:that|this|everything) (?:right|correct|ok(?:ay)?)\b|\bdo you confirm\b"
 )
-ABOUT_BUYING = _p(r"\b(?:on|for) the order\b|\bto (?:the|your) order\b|\border it\b|\bhow many would you\b")
+_ASKS = re.compile(r"\b(?:please|tell me|give me|need)\b", re.IGNORECASE)
+_SPECIAL = {"what_to_change": CHANGE, "resume": RESUME, "closed": CALL_BACK, "store_down": CONNECT}
 
 
-def asked_by(answer: str) -> Asked:
-    """What the last question of ``answer`` asks for."""
-    if "?" not in answer and not re.search(r"\b(?:please|tell me|give me|need)\b", answer, re.IGNORECASE):
-        return Asked.NOTHING
-    sentences = re.split(r"(?<=[.?!])\s+", answer)
-    questions = [sentence for sentence in sentences if sentence.endswith("?")] or sentences[-1:]
-    for text in (questions[-1], answer):
-        for asked, pattern in _ASKED:
-            if pattern.search(text):
-                return asked
-    return Asked.OTHER
+class Questions:
+    """Knows the questions of one playbook."""
+
+    def __init__(self, playbook: Playbook) -> None:
+        book = playbook.forms
+        own: list[tuple[re.Pattern[str], str]] = []
+        for form in book.forms.values():
+            own += [(_ending(step.confirm), CONFIRM) for step in form.steps if isinstance(step, Run) and step.confirm]
+        own += [(_ending(text), slot.name) for slot in book.slots.values() for text in (slot.ask, slot.again) if text]
+        own += [
+            (_ending(playbook.sentences[key]), asked) for key, asked in _SPECIAL.items() if key in playbook.sentences
+        ]
+        # the longest first: "Which day?" must not be taken for the end of "On which day?"
+        self._own = sorted(own, key=lambda entry: -len(entry[0].pattern))
+        self._slots = [(slot.asked, slot.name) for slot in book.slots.values() if slot.asked is not None]
+        self._forms = book.forms
+
+    def asked(self, answer: str, active: str) -> str:
+        """A slot, one of the words of ``situation``, or nothing. ``active``: the form that is being filled in."""
+        form = self._forms.get(active)
+        found = [asked for pattern, asked in self._own if pattern.search(answer)]
+        if found:
+            return next((asked for asked in found if form is not None and asked in form.slots()), found[0])
+        if "?" not in answer and not _ASKS.search(answer):
+            return ""
+        sentences = re.split(r"(?<=[.?!])\s+", answer)
+        questions = [sentence for sentence in sentences if sentence.endswith("?")] or sentences[-1:]
+        return self._by_words(questions[-1], active) or self._slot_in(answer) or OTHER
+
+    def _by_words(self, text: str, active: str) -> str:
+        if _CALL_BACK.search(text):
+            return CALL_BACK
+        if _CONNECT.search(text):
+            return CONNECT
+        if _ELSE.search(text):
+            return ELSE
+        form = self._forms.get(active)
+        confirms = form is not None and any(isinstance(step, Run) and step.confirm for step in form.steps)
+        if confirms and _CONFIRM.search(text):
+            return CONFIRM
+        return self._slot_in(text)
+
+    def _slot_in(self, text: str) -> str:
+        return next((name for pattern, name in self._slots if pattern.search(text)), "")
+
+
+def _ending(template: str) -> re.Pattern[str]:
+    """Matches what ends with the last sentence of ``template``, whatever stands in its braces."""
+    last = re.split(r"(?<=[.?!])\s+", template.strip())[-1]
+    pieces = [re.escape(piece) for piece in PLACEHOLDER.sub("\0", last).split("\0")]
+    return re.compile(r"(?:^|[\s.?!])" + r".{0,200}?".join(pieces) + r"\W*$", re.IGNORECASE | re.DOTALL)

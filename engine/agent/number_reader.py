@@ -11,6 +11,9 @@ from engine.agent.number_words import NumberWords
 _TOKEN = re.compile(r"[^\W\d_]+(?:'[^\W\d_]+)?|\d+|[^\w\s]|_")
 
 
+_SAME_LENGTH = str.maketrans({"ё": "е", "Ё": "Е", "’": "'", "ʼ": "'"})
+
+
 @dataclass(frozen=True, slots=True)
 class _Token:
     text: str
@@ -33,7 +36,8 @@ class Atom:
 
 
 def _tokens(text: str) -> list[_Token]:
-    return [_Token(match.group().lower(), match.start(), match.end()) for match in _TOKEN.finditer(text)]
+    plain = text.translate(_SAME_LENGTH)
+    return [_Token(match.group().lower(), match.start(), match.end()) for match in _TOKEN.finditer(plain)]
 
 
 def _singular(word: str, words: NumberWords) -> str:
@@ -77,6 +81,12 @@ class Reader:
             return scaled or Atom(name, index, index, single=len(name) == 1)
         if name in self.words.hundred | self.words.thousand:  # "a hundred", with nothing counted before it
             return self._scaled(index, 1, index - 1)
+        if name in self.words.hundreds:
+            value, last = self._with_hundreds(index)
+            return self._scaled(index, value, last) or Atom(str(value), index, last)
+        counted = self._counted(index)
+        if counted is not None:
+            return counted
         small = self._small(index)
         if small is None:
             return None
@@ -94,8 +104,8 @@ class Reader:
         before = self.names[index - 1]
         if before in {"-", "_"} and index > 1 and self.tokens[index - 2].end == self.tokens[index - 1].start:
             before = self.names[index - 2]
-            return before.isalpha() and len(before) <= 2 and before not in self.words.size_separators
-        return before.isalpha() and before not in self.words.size_separators
+            return before.isalpha() and len(before) <= 2 and before not in self.words.measure_separators
+        return before.isalpha() and before not in self.words.measure_separators
 
     def _repeated(self, index: int) -> Atom | None:
         after = self._skip(index + 1)
@@ -107,6 +117,29 @@ class Reader:
         if digit is None:
             return None
         return Atom(str(digit) * self.words.repeats[self.names[index]], index, after)
+
+    def _counted(self, index: int) -> Atom | None:
+        """ "two zeros"."""
+        count = self.words.units.get(self.names[index], 0)
+        if not 2 <= count <= 4 or index + 1 >= len(self.tokens):
+            return None
+        digit = self.words.counted.get(self.tokens[index + 1].text)
+        return None if digit is None else Atom(str(digit) * count, index, index + 1)
+
+    def _with_hundreds(self, index: int) -> tuple[int, int]:
+        """A hundred that is one word and what belongs to it: "двести пять"."""
+        value = self.words.hundreds[self.names[index]]
+        after = self._skip_joiner(index + 1)
+        small = self._small(after) if after is not None and self.names[after] not in self.words.repeats else None
+        if small is None or small[0] == 0 or (after is not None and self._counted(after) is not None):
+            return value, index
+        return value + small[0], small[1]
+
+    def _skip_joiner(self, index: int) -> int | None:
+        after = self._skip(index)
+        if after is not None and self.names[after] in self.words.joiners:
+            after = self._skip(after + 1)
+        return after
 
     def _skip(self, index: int) -> int | None:
         """The next token that is no hyphen or comma."""
@@ -156,12 +189,12 @@ class Reader:
         return value * 100 + following[0], following[1]
 
     def _after_joiner(self, index: int) -> tuple[int, int] | None:
-        after = self._skip(index)
-        if after is not None and self.names[after] in self.words.joiners:
-            after = self._skip(after + 1)
+        after = self._skip_joiner(index)
         if after is None:
             return None
         name = self.names[after]
+        if name in self.words.hundreds:
+            return self._with_hundreds(after)
         if name.isdecimal() and len(name) <= 3:
             return int(name), after
         small = self._small(after)
@@ -179,7 +212,24 @@ class Reader:
                     value = self.words.weak_units[self.names[middle[0]]]
                     result.append(Atom(str(value), middle[0], middle[0], single=True))
             result.append(atom)
-        return result
+        return self._with_weak_ends(result)
+
+    def _with_weak_ends(self, atoms: list[Atom]) -> list[Atom]:
+        """Adds one before or after three single digits: "number is for two seven one", "four two seven won"."""
+        result = list(atoms)
+        for position in range(len(atoms) - 2):
+            three = atoms[position : position + 3]
+            if not all(atom.single for atom in three) or three[2].last - three[0].first > 6:
+                continue
+            before, after = three[0].first - 1, three[2].last + 1
+            introduced = before == 0 or (before > 0 and self.names[before - 1] in self.words.introductions)
+            if introduced and self.names[before] in self.words.weak_units:
+                result.append(Atom(str(self.words.weak_units[self.names[before]]), before, before, single=True))
+            ends = after < len(self.tokens) and (after + 1 == len(self.tokens) or self.names[after + 1] in {".", ","})
+            if ends and self.names[after] in self.words.weak_units and self.names[after] not in {"too", "free"}:
+                result.append(Atom(str(self.words.weak_units[self.names[after]]), after, after, single=True))
+        unique = {atom.first: atom for atom in result}
+        return [unique[first] for first in sorted(unique)]
 
     def _without_loners(self, atoms: list[Atom]) -> list[Atom]:
         """Drops an "oh" that stands beside no number, and what a "not" takes away."""
@@ -202,13 +252,18 @@ class Reader:
         )
 
     def runs(self, extra: frozenset[str] = frozenset()) -> list[list[Atom]]:
+        """Numbers said in a row, without those that were taken back."""
+        return self._corrected(self.all_runs(extra))
+
+    def all_runs(self, extra: frozenset[str] = frozenset()) -> list[list[Atom]]:
+        """Those that were taken back included."""
         runs: list[list[Atom]] = []
         for atom in self.atoms():
             if runs and self.between(runs[-1][-1], atom, extra) and not self._whole(runs[-1][-1], atom):
                 runs[-1].append(atom)
             else:
                 runs.append([atom])
-        return self._corrected(runs)
+        return runs
 
     def _whole(self, left: Atom, right: Atom) -> bool:
         """Whether a pause sets a long written number apart: "four, 5551234567" is a four and a telephone number."""

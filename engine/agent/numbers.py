@@ -1,32 +1,27 @@
 """Numbers as callers say them and recognisers write them: digits, words and any mix of both.
 
-Everything here is a pure function of the text. Numbers that identify something (order, phone, product) come back as
-strings of digits, as said, zeros included. ``spell_out`` (the other direction) lives in ``speakable`` and is offered
+Everything here is a pure function of the text. Numbers that identify something (order, phone) come back as strings
+of digits, as said, zeros included. ``spell_out`` (the other direction) lives in ``speakable`` and is offered
 here too.
 """
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
-from itertools import product
 
+from engine.agent.number_corrections import correction
 from engine.agent.number_reader import Atom, Reader, joined
-from engine.agent.number_words import ENGLISH, NumberWords, words_of
+from engine.agent.number_words import ENGLISH, words_of
 from engine.agent.speakable import spell_out
 
 __all__ = [
     "NumberRun",
-    "TyreSize",
-    "has_impossible_size",
     "number_runs",
     "order_numbers",
     "phone_numbers",
-    "product_codes",
     "spell_out",
-    "tyre_sizes",
 ]
 
 
@@ -41,35 +36,6 @@ class NumberRun:
     end: int
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class TyreSize:
-    """A size that exists on tyres: width in mm, profile in per cent, rim diameter in inches."""
-
-    width: int
-    profile: int
-    diameter: int
-
-    def __str__(self) -> str:
-        return f"{self.width}/{self.profile} R{self.diameter}"
-
-    @staticmethod
-    def plausible(width: int, profile: int, diameter: int) -> bool:
-        """Widths of passenger and van tyres end in 5; anything else was misheard or is made up."""
-        return plausible_width(width) and plausible_profile(profile) and plausible_diameter(diameter)
-
-
-def plausible_width(width: int) -> bool:
-    return 125 <= width <= 395 and width % 10 == 5
-
-
-def plausible_profile(profile: int) -> bool:
-    return 25 <= profile <= 85 and profile % 5 == 0
-
-
-def plausible_diameter(diameter: int) -> bool:
-    return 12 <= diameter <= 24
-
-
 def number_runs(text: str, language: str = "en") -> list[NumberRun]:
     """All numbers of ``text``, those said in a row as one run, what was taken back left out."""
     return list(_number_runs(text, language))
@@ -78,109 +44,25 @@ def number_runs(text: str, language: str = "en") -> list[NumberRun]:
 @lru_cache(maxsize=512)
 def _number_runs(text: str, language: str) -> tuple[NumberRun, ...]:
     reader = Reader(text, words_of(language) or ENGLISH)
-    result = []
+    result: list[NumberRun] = []
     for run in reader.runs():
         start, end = reader.span(run)
-        result.append(NumberRun(joined(run), tuple(atom.digits for atom in run), start, end))
+        if result and start < result[-1].end:
+            continue  # a part of what was corrected
+        digits, groups = joined(run), tuple(atom.digits for atom in run)
+        change = correction(digits, text[end:], language) if _is_taken_back(reader, run) else None
+        if change is not None:
+            digits, groups, end = change.digits, (change.digits,), end + change.end
+        result.append(NumberRun(digits, groups, start, end))
     return tuple(result)
 
 
-def _readings(atoms: Sequence[Atom]) -> Iterator[str]:
-    """All ways to write the atoms in digits, the likeliest first."""
-    choices = [(atom.digits, atom.apart) if atom.apart else (atom.digits,) for atom in atoms[:8]]
-    for choice in product(*choices):
-        yield "".join(choice)
-    if len(atoms) > 1:  # literal "50 5": a tens and its unit written apart
-        yield re.sub(r"([2-9])0 ([1-9])(?= |$)", r"\1\2", " ".join(atom.digits for atom in atoms)).replace(" ", "")
-
-
-def _size_in(atoms: Sequence[Atom]) -> TyreSize | None:
-    for start in range(len(atoms)):
-        for end in range(start + 1, min(start + 8, len(atoms)) + 1):
-            for digits in _readings(atoms[start:end]):
-                if len(digits) != 7:
-                    continue
-                numbers = int(digits[:3]), int(digits[3:5]), int(digits[5:])
-                if TyreSize.plausible(*numbers):
-                    return TyreSize(*numbers)
-    return None
-
-
-def tyre_sizes(text: str, language: str = "en") -> list[TyreSize]:
-    """The tyre sizes of ``text`` in the order they were said; sizes that cannot exist are left out."""
-    return list(_tyre_sizes(text, language))
-
-
-@lru_cache(maxsize=512)
-def _tyre_sizes(text: str, language: str) -> tuple[TyreSize, ...]:
-    words = words_of(language) or ENGLISH
-    reader = Reader(text, words)
-    found = []
-    for run in reader.runs(words.size_separators):
-        if len(joined(run)) > 9 and all(atom.single for atom in run):
-            continue  # a telephone number said digit by digit
-        size = _size_in(run)
-        if size is not None:
-            found.append(size)
-    labelled = _labelled_size(text, reader) if not found else None
-    return (labelled,) if labelled is not None else tuple(found)
-
-
-_LABELS = {
-    "width": ("width", "wide"),
-    "profile": ("profile", "aspect", "height", "ratio"),
-    "diameter": ("diameter", "inch", "inches", "rim", "rims", "r"),
-}
-
-
-def _labelled_size(text: str, reader: Reader) -> TyreSize | None:
-    """ "width 205, rim 16, profile 55": each number with its name, in any order."""
-    parts: dict[str, int] = {}
-    for atom in reader.atoms():
-        value = int(atom.digits)
-        around = [
-            reader.names[i] for i in (atom.first - 1, atom.first - 2, atom.last + 1) if 0 <= i < len(reader.names)
-        ]
-        for part, labels in _LABELS.items():
-            fits = {"width": plausible_width, "profile": plausible_profile, "diameter": plausible_diameter}[part](value)
-            if fits and part not in parts and any(label in around for label in labels):
-                parts[part] = value
-                break
-    if len(parts) == 3:
-        return TyreSize(parts["width"], parts["profile"], parts["diameter"])
-    return None
-
-
-def partial_size(text: str, language: str = "en") -> tuple[int, int] | None:
-    """Width and profile where the caller stopped before the diameter ("two oh five fifty five")."""
-    words = words_of(language) or ENGLISH
-    for run in Reader(text, words).runs(words.size_separators):
-        for digits in _readings(run):
-            if len(digits) == 5 and plausible_width(int(digits[:3])) and plausible_profile(int(digits[3:])):
-                return int(digits[:3]), int(digits[3:])
-    return None
-
-
-_ABOUT_SIZE = re.compile(r"\b(?:sizes?|tyres?|tires?|width|profile|diameter|rims?)\b", re.IGNORECASE)
-_SHAPED = re.compile(r"\br\s*\d|\d\s*/\s*\d|\br\b|\bby\b|\bslash\b", re.IGNORECASE)
-
-
-def has_impossible_size(text: str, language: str = "en", *, expected: bool = False) -> bool:
-    """Whether something was said in the shape of a size that no tyre has.
-
-    ``expected``: a size was asked for, so a bare row of numbers counts as one; else the words must speak of a size.
-    """
-    words = words_of(language) or ENGLISH
-    reader = Reader(text, words)
-    meant = expected or bool(_ABOUT_SIZE.search(text))
-    for run in reader.runs(words.size_separators):
-        digits = joined(run)
-        start, end = reader.span(run)
-        shaped = bool(_SHAPED.search(text[start:end]))
-        long_enough = meant and (len(run) >= 2 or expected) and not all(atom.single for atom in run[:8])
-        if len(run) >= 2 and (shaped or long_enough) and 5 <= len(digits) <= 9 and _size_in(run) is None:
-            return True
-    return False
+def _is_taken_back(reader: Reader, run: Sequence[Atom]) -> bool:
+    """Whether a word such as "no" or "sorry" follows at once: "0505551233, no, four at the end"."""
+    if len(joined(run)) < 4:
+        return False
+    following = [name for name in reader.names[run[-1].last + 1 :] if name.isalnum()][:2]
+    return any(name in reader.words.corrections for name in following)
 
 
 def phone_numbers(text: str, language: str = "en") -> list[str]:
@@ -191,39 +73,3 @@ def phone_numbers(text: str, language: str = "en") -> list[str]:
 def order_numbers(text: str, language: str = "en") -> list[str]:
     """Runs of 3 to 12 digits."""
     return [run.digits for run in number_runs(text, language) if 3 <= len(run.digits) <= 12]
-
-
-_WRITTEN_CODE = re.compile(r"\b([A-Za-z]{1,3})\s?[-–]\s?(\d{3,6})\b|\b([A-Z]{1,3}|[a-z])(\d{3,6})\b")
-_SPOKEN_LETTERS = {"tee": "T", "tea": "T", "t": "T", "tango": "T", "tie": "T"}
-
-
-def product_codes(text: str, language: str = "en") -> list[str]:
-    """Codes of a letter and digits, written ("T-1042", "t1042") or said ("tee ten forty two"), as ``T-1042``."""
-    found: list[tuple[int, str]] = []
-    for match in _WRITTEN_CODE.finditer(text):
-        letters = (match.group(1) or match.group(3)).upper()
-        if letters not in {"R", "ZR"}:
-            found.append((match.start(), f"{letters}-{match.group(2) or match.group(4)}"))
-    if not found:
-        found = _spoken_codes(text, words_of(language) or ENGLISH)
-    return [code for _, code in sorted(found)]
-
-
-def _spoken_codes(text: str, words: NumberWords) -> list[tuple[int, str]]:
-    """A letter said before a number: "product tee ten forty two". Long runs end where a code ends at the latest."""
-    reader = Reader(text, words)
-    found = []
-    for run in reader.runs():
-        before = run[0].first - 1
-        while before >= 0 and reader.names[before] in {"-", ",", "–", "dash", "hyphen", "."}:
-            before -= 1
-        if before < 0:
-            continue
-        letter = _SPOKEN_LETTERS.get(reader.names[before])
-        labelled = before > 0 and reader.names[before - 1] in {"product", "item", "article", "code", "model"}
-        if letter is None and labelled and len(reader.names[before]) == 1 and reader.names[before].isalpha():
-            letter = reader.names[before].upper()
-        digits = joined(run)
-        if letter is not None and 3 <= len(digits) <= 6:
-            found.append((reader.tokens[before].start, f"{letter}-{digits}"))
-    return found

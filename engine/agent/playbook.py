@@ -7,30 +7,28 @@ with the file, the line and the key.
 from __future__ import annotations
 
 import hashlib
+import importlib
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
-from datetime import datetime, time
+from datetime import date, datetime, time
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
-import yaml
-
+from engine.agent.forms import FormBook
+from engine.agent.own_speech import NOTHING_OWN, OwnSpeech
 from engine.agent.ports import Phrases
+from engine.agent.source import Source
 from engine.errors import ConfigurationError
+from engine.knowledge.port import Passage
+from engine.knowledge.topics import Table, Topic
 
-_HOME = Path(__file__).parent / "playbooks"
+if TYPE_CHECKING:
+    from engine.agent.http_tools import HttpToolset
+    from engine.agent.rules import Rules
+
+_HOME = Path(__file__).parents[1] / "playbooks"
 _DAYS = ("monday", "tuesday", "wednesday", "thursday", "friday", "saturday", "sunday")
-
-
-@dataclass(frozen=True, slots=True)
-class Passage:
-    """One fact the business tells its callers."""
-
-    id: str
-    text: str
-    asks: tuple[str, ...] = ()
-    """Words that callers use for it; searched, never spoken."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,6 +46,27 @@ class OpeningHours:
         moment = datetime.fromtimestamp(wall, ZoneInfo(self.timezone))
         hours = self.days.get(moment.weekday())
         return hours is not None and hours[0] <= moment.time().replace(tzinfo=None) < hours[1]
+
+    def today(self, wall: float) -> date:
+        """The date there at ``wall``."""
+        return datetime.fromtimestamp(wall, ZoneInfo(self.timezone)).date()
+
+    def spoken(self) -> str:
+        """For a sentence: "Monday to Friday from 08:00 to 19:00, and Saturday from 09:00 to 16:00"."""
+        if not self.days:
+            return "at all times"
+        spans: list[tuple[int, int, tuple[time, time]]] = []
+        for day, hours in sorted(self.days.items()):
+            if spans and spans[-1][1] == day - 1 and spans[-1][2] == hours:
+                spans[-1] = (spans[-1][0], day, hours)
+            else:
+                spans.append((day, day, hours))
+        named = [
+            f"{_DAYS[first].capitalize()}{f' to {_DAYS[last].capitalize()}' if last > first else ''} "
+            f"from {hours[0]:%H:%M} to {hours[1]:%H:%M}"
+            for first, last, hours in spans
+        ]
+        return ", and ".join(filter(None, (", ".join(named[:-1]), named[-1])))
 
     def describe(self) -> str:
         """For a prompt: "Monday 08:00-19:00, …"."""
@@ -81,69 +100,33 @@ class Playbook:
     """Sentences that have nothing to do with the business, for telling them from questions about it."""
     max_quantity: int = 99
     product_prefix: str = ""
+    goods: tuple[str, ...] = ()
+    """What callers count, such as "ticket…" for ticket, tickets and so on: "ten tickets" is no time of day."""
+    topics: Table = field(default_factory=dict)
+    """Topics of the trade, for searching the knowledge."""
+    spellings: Mapping[str, str] = field(default_factory=dict)
+    """How callers and models may write the beginning of a word → how the knowledge writes it."""
+    forms: FormBook = field(default_factory=FormBook)
+    dialled: tuple[str, ...] = ()
+    """Numbers whose calls it leads."""
+    code: str = ""
+    """Python module of its own rules and tools; empty: it is data alone."""
+    http: HttpToolset | None = None
+    """Tools over the business's own API."""
+    transfer_by_reason: Mapping[str, str] = field(default_factory=dict)
+    """Reason of a transfer → target; the first target where none stands there."""
+    knowledge_about: str = ""
+    """What the knowledge tells, for a model that chooses a tool."""
+    folder: Path = field(default=Path(), compare=False)
     version: str = ""
     """Twelve hex digits of the content; another content, another version."""
-
-
-class _Source:
-    """One YAML file with the line of each key."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-        try:
-            self.text = path.read_text(encoding="utf-8")
-            node = yaml.compose(self.text, Loader=yaml.SafeLoader)
-            self.data: Any = yaml.safe_load(self.text)
-        except OSError as error:
-            raise ConfigurationError(f"{path}: cannot be read ({error.strerror})") from error
-        except yaml.YAMLError as error:
-            mark = getattr(error, "problem_mark", None)
-            line = f":{mark.line + 1}" if mark is not None else ""
-            raise ConfigurationError(f"{path}{line}: not valid YAML: {getattr(error, 'problem', error)}") from error
-        self._lines: dict[str, int] = {}
-        if node is not None:
-            self._walk(node, "")
-
-    def _walk(self, node: yaml.Node, prefix: str) -> None:
-        if isinstance(node, yaml.MappingNode):
-            for key, value in node.value:
-                name = f"{prefix}{key.value}"
-                self._lines[name] = key.start_mark.line + 1
-                self._walk(value, f"{name}.")
-        elif isinstance(node, yaml.SequenceNode):
-            for position, item in enumerate(node.value):
-                self._lines[f"{prefix}{position}"] = item.start_mark.line + 1
-                self._walk(item, f"{prefix}{position}.")
-
-    def wrong(self, key: str, expected: str) -> ConfigurationError:
-        line = self._lines.get(key)
-        while line is None and "." in key:
-            parent = key.rpartition(".")[0]
-            line = self._lines.get(parent)
-            if line is None:
-                key = parent
-        return ConfigurationError(f"{self.path}{f':{line}' if line else ''}: {key}: {expected}")
-
-    def mapping(self, value: Any, key: str) -> dict[str, Any]:
-        if not isinstance(value, dict) or not all(isinstance(name, str) for name in value):
-            raise self.wrong(key, "expected a mapping")
-        return value
-
-    def text_of(self, value: Any, key: str, *, empty: bool = False) -> str:
-        if not isinstance(value, str) or not (empty or value.strip()):
-            raise self.wrong(key, "expected a text")
-        return value
-
-    def texts(self, value: Any, key: str) -> tuple[str, ...]:
-        if not isinstance(value, list):
-            raise self.wrong(key, "expected a list of texts")
-        return tuple(self.text_of(item, f"{key}.{position}") for position, item in enumerate(value))
 
 
 _REQUIRED = ("name", "phrases", "prompt", "tools", "transfer_targets")
 _KNOWN = {
     *_REQUIRED, "language", "voice", "knowledge", "sentences", "opening_hours", "brands", "hints", "max_quantity",
-    "off_topic", "product_prefix",
+    "off_topic", "product_prefix", "forms", "dialled", "code", "http",
+    "transfer_by_reason", "knowledge_about", "topics", "spellings", "goods",
 }  # fmt: skip
 
 
@@ -158,7 +141,7 @@ def load_playbook(name_or_path: str | Path) -> Playbook:
     if not (folder / "playbook.yaml").is_file():
         delivered = ", ".join(sorted(path.name for path in _HOME.iterdir() if path.is_dir()))
         raise ConfigurationError(f"{folder}: no playbook.yaml there (delivered playbooks: {delivered})")
-    source = _Source(folder / "playbook.yaml")
+    source = Source(folder / "playbook.yaml")
     data = source.mapping(source.data, "playbook.yaml")
     for key in data:
         if key not in _KNOWN:
@@ -173,17 +156,34 @@ def load_playbook(name_or_path: str | Path) -> Playbook:
     maximum = data.get("max_quantity", 99)
     if not isinstance(maximum, int) or isinstance(maximum, bool) or not 1 <= maximum <= 99:
         raise source.wrong("max_quantity", "expected a whole number from 1 to 99")
+    code = source.text_of(data.get("code", ""), "code", empty=True)
+    rules = _rules(source, code)
+    goods = tuple(noun.lower() for noun in source.texts(data.get("goods", []), "goods"))
+    tools = _tools(source, data["tools"])
+    targets = source.texts(data["transfer_targets"], "transfer_targets")
+    if not targets:
+        raise source.wrong("transfer_targets", "expected at least one")
     return Playbook(
         name=source.text_of(data["name"], "name"),
         language=source.text_of(data.get("language", "en"), "language"),
         phrases=_phrases(source, data["phrases"]),
         prompt=prompt,
-        tools=_tools(source, data["tools"]),
-        transfer_targets=source.texts(data["transfer_targets"], "transfer_targets"),
+        tools=tools,
+        transfer_targets=targets,
         voice=source.text_of(data.get("voice", ""), "voice", empty=True),
         hours=hours,
         knowledge=_knowledge(source, folder, data.get("knowledge"), digest),
-        sentences=_sentences(source, folder, data.get("sentences"), digest),
+        goods=goods,
+        topics=_topics(source, folder, data.get("topics"), digest),
+        spellings=_spellings(source, data.get("spellings", {})),
+        sentences=_sentences(source, folder, data.get("sentences"), digest, rules),
+        forms=_forms(source, folder, data.get("forms"), digest, tools=tools, rules=rules, goods=goods),
+        dialled=_dialled(source, data.get("dialled", [])),
+        code=code,
+        http=_http(source, folder, data.get("http"), digest, tools),
+        transfer_by_reason=_by_reason(source, data.get("transfer_by_reason", {}), targets),
+        knowledge_about=source.text_of(data.get("knowledge_about", ""), "knowledge_about", empty=True),
+        folder=folder,
         brands=brands,
         hints=(*brands, *source.texts(data.get("hints", []), "hints")),
         off_topic=source.texts(data.get("off_topic", []), "off_topic"),
@@ -193,7 +193,7 @@ def load_playbook(name_or_path: str | Path) -> Playbook:
     )
 
 
-def _tools(source: _Source, value: Any) -> tuple[str, ...]:
+def _tools(source: Source, value: Any) -> tuple[str, ...]:
     names = source.texts(value, "tools")
     for position, name in enumerate(names):
         if name in names[:position]:
@@ -201,19 +201,28 @@ def _tools(source: _Source, value: Any) -> tuple[str, ...]:
     return names
 
 
-def _phrases(source: _Source, value: Any) -> Phrases:
+_OPTIONAL_PHRASES = frozenset({"fillers", "tool_fillers", "not_heard", "still_working"})
+
+
+def _phrases(source: Source, value: Any) -> Phrases:
     data = source.mapping(value, "phrases")
     known = {entry.name for entry in fields(Phrases)}
     for key in data:
         if key not in known:
             raise source.wrong(f"phrases.{key}", f"unknown phrase (known: {', '.join(sorted(known))})")
-    for key in sorted(known - {"fillers"} - set(data)):
+    structured = {"fillers", "tool_fillers"}
+    for key in sorted(known - _OPTIONAL_PHRASES - set(data)):
         raise source.wrong(f"phrases.{key}", "missing")
-    texts = {key: source.text_of(text, f"phrases.{key}") for key, text in data.items() if key != "fillers"}
-    return Phrases(**texts, fillers=source.texts(data.get("fillers", []), "phrases.fillers"))
+    texts = {key: source.text_of(text, f"phrases.{key}") for key, text in data.items() if key not in structured}
+    own = source.mapping(data.get("tool_fillers", {}), "phrases.tool_fillers")
+    return Phrases(
+        **texts,
+        fillers=source.texts(data.get("fillers", []), "phrases.fillers"),
+        tool_fillers={tool: source.text_of(text, f"phrases.tool_fillers.{tool}") for tool, text in own.items()},
+    )
 
 
-def _prompt(source: _Source, folder: Path, value: Any, digest: hashlib._Hash) -> str:
+def _prompt(source: Source, folder: Path, value: Any, digest: hashlib._Hash) -> str:
     path = folder / source.text_of(value, "prompt")
     try:
         text = path.read_text(encoding="utf-8")
@@ -223,7 +232,7 @@ def _prompt(source: _Source, folder: Path, value: Any, digest: hashlib._Hash) ->
     return text
 
 
-def _hours(source: _Source, value: Any) -> OpeningHours:
+def _hours(source: Source, value: Any) -> OpeningHours:
     data = source.mapping(value, "opening_hours")
     zone = source.text_of(data.get("timezone", "UTC"), "opening_hours.timezone")
     try:
@@ -248,10 +257,10 @@ def _hours(source: _Source, value: Any) -> OpeningHours:
     return OpeningHours(zone, days)
 
 
-def _knowledge(parent: _Source, folder: Path, value: Any, digest: hashlib._Hash) -> tuple[Passage, ...]:
+def _knowledge(parent: Source, folder: Path, value: Any, digest: hashlib._Hash) -> tuple[Passage, ...]:
     if value is None:
         return ()
-    source = _Source(folder / parent.text_of(value, "knowledge"))
+    source = Source(folder / parent.text_of(value, "knowledge"))
     digest.update(source.text.encode())
     if not isinstance(source.data, list):
         raise source.wrong("knowledge", "expected a list of passages")
@@ -271,10 +280,35 @@ def _knowledge(parent: _Source, folder: Path, value: Any, digest: hashlib._Hash)
     return tuple(passages)
 
 
-def _sentences(parent: _Source, folder: Path, value: Any, digest: hashlib._Hash) -> dict[str, str]:
+def _topics(parent: Source, folder: Path, value: Any, digest: hashlib._Hash) -> Table:
     if value is None:
         return {}
-    source = _Source(folder / parent.text_of(value, "sentences"))
+    source = Source(folder / parent.text_of(value, "topics"))
+    digest.update(source.text.encode())
+    found = {}
+    for name, entry in source.mapping(source.data, "").items():
+        data = source.mapping(entry, name, frozenset({"words", "asks"}))
+        words = source.text_of(data.get("words", ""), f"{name}.words", empty=True).split()
+        for word in words:
+            if not all(part.lstrip("=") for part in word.split("_")):
+                raise source.wrong(f"{name}.words", f"{word!r} has an empty part")
+        found[name] = Topic(tuple(words), source.texts(data.get("asks", []), f"{name}.asks"))
+    return found
+
+
+def _spellings(source: Source, value: Any) -> dict[str, str]:
+    return {
+        other.lower(): source.text_of(usual, f"spellings.{other}").lower()
+        for other, usual in source.mapping(value, "spellings").items()
+    }
+
+
+def _sentences(parent: Source, folder: Path, value: Any, digest: hashlib._Hash, rules: type[Rules]) -> dict[str, str]:
+    from engine.agent.replies import SENTENCES, check_sentences  # noqa: PLC0415 - it knows playbooks
+
+    if value is None:
+        return {}
+    source = Source(folder / parent.text_of(value, "sentences"))
     digest.update(source.text.encode())
     flat: dict[str, str] = {}
     for key, text in source.mapping(source.data, "sentences").items():
@@ -282,4 +316,82 @@ def _sentences(parent: _Source, folder: Path, value: Any, digest: hashlib._Hash)
             flat.update({f"{key}.{inner}": source.text_of(t, f"{key}.{inner}") for inner, t in text.items()})
         else:
             flat[key] = source.text_of(text, key)
+    check_sentences(source, flat, {**SENTENCES, **rules.SENTENCES}, {})
     return flat
+
+
+def _forms(
+    parent: Source,
+    folder: Path,
+    value: Any,
+    digest: hashlib._Hash,
+    *,
+    tools: tuple[str, ...],
+    rules: type[Rules],
+    goods: tuple[str, ...],
+) -> FormBook:
+    from engine.agent.form_file import read_forms  # noqa: PLC0415 - only where there are forms
+
+    if value is None:
+        return FormBook()
+    source = Source(folder / parent.text_of(value, "forms"))
+    digest.update(source.text.encode())
+    return read_forms(source, tools, rules.KINDS, goods)
+
+
+def _http(
+    parent: Source, folder: Path, value: Any, digest: hashlib._Hash, tools: tuple[str, ...]
+) -> HttpToolset | None:
+    from engine.agent.http_tools import read_http_tools  # noqa: PLC0415 - only where there is an API
+
+    if value is None:
+        return None
+    source = Source(folder / parent.text_of(value, "http"))
+    digest.update(source.text.encode())
+    data = source.mapping(source.data, "", frozenset({"http"}))
+    found = read_http_tools(source, data.get("http"), "http")
+    for position, name in enumerate(found.names):
+        if name not in tools:
+            raise source.wrong(f"http.tools.{position}.name", f"{name} is not among the tools of {parent.path.name}")
+    return found
+
+
+def _by_reason(source: Source, value: Any, targets: tuple[str, ...]) -> dict[str, str]:
+    found = source.mapping(value, "transfer_by_reason")
+    for reason, target in found.items():
+        if target not in targets:
+            raise source.wrong(
+                f"transfer_by_reason.{reason}", f"{target!r} is none of transfer_targets ({', '.join(targets)})"
+            )
+    return found
+
+
+def _dialled(source: Source, value: Any) -> tuple[str, ...]:
+    numbers = source.texts(value, "dialled")
+    for position, number in enumerate(numbers):
+        if number in numbers[:position]:
+            raise source.wrong(f"dialled.{position}", f"{number} stands there twice")
+    return numbers
+
+
+def rules_of(code: str) -> type[Rules]:
+    """The rules of a playbook's own module; the plain ones where it has none. Raises ImportError, AttributeError."""
+    from engine.agent.rules import Rules  # noqa: PLC0415 - it knows playbooks
+
+    if not code:
+        return Rules
+    found: type[Rules] = importlib.import_module(code).RULES
+    return found
+
+
+def speech_of(code: str) -> OwnSpeech:
+    """What a playbook's own module says its own way; nothing where it has none. Raises ImportError."""
+    found: OwnSpeech = getattr(importlib.import_module(code), "SPEECH", NOTHING_OWN) if code else NOTHING_OWN
+    return found
+
+
+def _rules(source: Source, code: str) -> type[Rules]:
+    try:
+        return rules_of(code)
+    except (ImportError, AttributeError) as error:
+        raise source.wrong("code", f"no module with RULES is named {code!r} ({error})") from error

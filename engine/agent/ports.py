@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal, Protocol
 
@@ -191,3 +191,18 @@ class Phrases:
     too_long: str
     """The longest duration was reached."""
     fillers: tuple[str, ...] = field(default=())
+    """While a tool works that has none of its own: the first for one that changes something, the second for one that
+    looks something up."""
+    tool_fillers: Mapping[str, str] = field(default_factory=dict)
+    """Tool → what is said while it works."""
+    not_heard: str = ""
+    """The caller spoke and no word of it was understood; empty: nothing is said then."""
+    still_working: str = ""
+    """A tool takes longer than its filler; empty: nothing is said then."""
+
+    def filler(self, tool: str, *, mutates: bool) -> str:
+        """What to say while ``tool`` works; empty where nothing is written down."""
+        own = self.tool_fillers.get(tool)
+        if own is not None or not self.fillers:
+            return own or ""
+        return self.fillers[(0 if mutates else 1) % len(self.fillers)]

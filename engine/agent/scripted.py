@@ -12,7 +12,7 @@ _OPENINGS: Final = (
     "We have four summer tyres in that size and they can be ready at our shop in the centre of town",
     "Your order left the warehouse this morning and should reach the pickup point near you before the end of the week",
     "The next free fitting slot is on Tuesday at half past ten and it takes about forty minutes for four wheels",
-    "I can read the delivery address back to you once more before we place the order for these winter tyres",
+    "I can read the whole order back to you once more before we place it and send you these winter tyres",
     "That model comes with a quiet tread and a two year warranty so most of our customers choose it for family cars",
 )
 _MORE: Final = "and our people at the shop are glad to help you with anything else that you may need today"

@@ -1,13 +1,16 @@
 """Text as a synthesiser should read it: numbers in words, one sort of number after the other.
 
-Voices read "4271" as "forty-two seventy-one" and "205/55 R16" as they please; a caller must be able to write it down.
+Voices read "4271" as "forty-two seventy-one" and "10:30" as they please; a caller must be able to write it down.
 Pure functions. Text without digits comes back unchanged.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from datetime import date
+
+from engine.agent.own_speech import NOTHING_OWN, OwnSpeech, Rule
+from engine.agent.speakable_slavic import voice
 
 _UNITS = [
     "zero",
@@ -45,6 +48,7 @@ _MONTHS = (
     *("January", "February", "March", "April", "May", "June"),
     *("July", "August", "September", "October", "November", "December"),
 )
+_WEEKDAYS = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
 _CURRENCIES = {
     "EUR": ("euro", "euros"),
     "€": ("euro", "euros"),
@@ -61,6 +65,8 @@ _UNIT_WORDS = {
     "mm": "millimetres",
     "cm": "centimetres",
     "kg": "kilograms",
+    "mg": "milligrams",
+    "ml": "millilitres",
     "%": "percent",
     "min": "minutes",
 }
@@ -109,18 +115,6 @@ def digit_by_digit(digits: str) -> str:
     return ", ".join(groups)
 
 
-def _plain(number: int) -> str:
-    return cardinal(number).replace("-", " ")
-
-
-def _width(digits: str) -> str:
-    """A tyre's width as a fitter says it: 205 → "two oh five", 225 → "two twenty five"."""
-    hundreds, rest = int(digits[0]), int(digits[1:])
-    if rest == 0:
-        return f"{_UNITS[hundreds]} hundred"
-    return f"{_UNITS[hundreds]} oh {_UNITS[rest]}" if rest < 10 else f"{_UNITS[hundreds]} {_plain(rest)}"
-
-
 def _decimal(text: str) -> str:
     whole, _, fraction = text.partition(".")
     words = cardinal(int(whole)) if len(whole) <= 9 else digit_by_digit(whole)
@@ -154,9 +148,11 @@ def _time(hour: int, minute: int) -> str:
 
 
 def _date(year: int, month: int, day: int) -> str:
-    if not (1 <= month <= 12 and 1 <= day <= 31):
+    try:
+        weekday = _WEEKDAYS[date(year, month, day).weekday()]
+    except ValueError:
         return f"{digit_by_digit(str(year))} {digit_by_digit(str(month))} {digit_by_digit(str(day))}"
-    return f"the {ordinal(day)} of {_MONTHS[month - 1]}"
+    return f"{weekday}, the {ordinal(day)} of {_MONTHS[month - 1]}"
 
 
 _MONTH_NAMES = "|".join(_MONTHS)
@@ -166,11 +162,7 @@ _IDENTIFIED = (
     r"\s*[:#]?\s*)(\d{3,})\b"
 )
 
-_RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
-    (
-        re.compile(r"\b(\d{3})\s*/\s*(\d{2})\s*[-,]?\s*(?:Z?R)?\s*(\d{2})\b(?!\d)", re.IGNORECASE),
-        lambda m: f"{_width(m[1])}, {_plain(int(m[2]))}, R {_plain(int(m[3]))}",
-    ),
+_RULES: tuple[Rule, ...] = (
     (re.compile(r"\b(\d{4})-(\d{2})-(\d{2})\b"), lambda m: _date(int(m[1]), int(m[2]), int(m[3]))),
     (
         re.compile(rf"\b(?:the\s+)?(\d{{1,2}})(?:st|nd|rd|th)?\s+(?:of\s+)?({_MONTH_NAMES})\b"),
@@ -209,12 +201,11 @@ _RULES: tuple[tuple[re.Pattern[str], Callable[[re.Match[str]], str]], ...] = (
     ),
     (re.compile(r"\b(\d+)(?:st|nd|rd|th)\b"), lambda m: ordinal(int(m[1])) if len(m[1]) <= 9 else m[0]),
     (
-        re.compile(r"\b(\d+(?:\.\d+)?)\s*(km/h|km|mm|cm|kg|min|%)(?!\w)"),
+        re.compile(r"\b(\d+(?:\.\d+)?)\s*(km/h|km|mm|cm|kg|mg|ml|min|%)(?!\w)"),
         lambda m: f"{_decimal(m[1])} {_UNIT_WORDS[m[2]]}",
     ),
     (re.compile(r"\b(\d{1,3}(?:,\d{3})+)\b"), lambda m: cardinal(int(_number(m[1]))) if len(m[1]) < 12 else m[0]),
     (re.compile(r"\b(\d+\.\d+)\b"), lambda m: _decimal(m[1])),
-    (re.compile(r"\b(Z?R)(\d{2})\b"), lambda m: f"{m[1]} {_plain(int(m[2]))}"),
 )
 
 
@@ -243,15 +234,21 @@ def _rest(match: re.Match[str]) -> str:
     return (" " if before.isalpha() else "") + spoken + (" " if after.isalpha() else "")
 
 
-def spell_out(text: str, language: str = "en") -> str:
-    """``text`` with every number in words of ``language``.
+def spell_out(text: str, language: str = "en", own: OwnSpeech = NOTHING_OWN) -> str:
+    """``text`` with every number in words of ``language``, those that a business says in its ``own`` way first.
 
     For a language without rules yet, long numbers are set apart digit by digit ("4271" → "4 2 7 1"), which every voice
     reads one by one, and the rest is left to the voice.
     """
     if not any(character.isdecimal() for character in text):
         return text
-    if language.split("-", maxsplit=1)[0].lower() != "en":
+    code = language.split("-", maxsplit=1)[0].lower()
+    for pattern, spoken in own.rules.get(code, ()):
+        text = pattern.sub(spoken, text)
+    slavic = voice(code, own)
+    if slavic is not None:
+        return slavic.spell_out(text)
+    if code != "en":
         return re.sub(r"\d{4,}", lambda m: " ".join(m[0]), text)
     for pattern, spoken in _RULES:
         text = pattern.sub(spoken, text)

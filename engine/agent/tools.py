@@ -9,47 +9,37 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 import uuid
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Final
 
-from engine.agent.grounding import Evidence, Said, grounded, is_assent
+from engine.agent.arguments import NOT_SAID, Argument, RefusedCallError
 from engine.agent.ports import CallFacts, Hangup, ToolCall, ToolSpec, Transfer
-from engine.errors import ConfigurationError, StoreRefused, StoreUnavailable, ToolError
+from engine.agent.readback import confirm
+from engine.agent.said import Said
+from engine.errors import ConfigurationError, ServiceRefused, ServiceUnavailable, ToolError
+from engine.http.patience import patience
 
-NOT_SAID = "not_said"
-"""What a model writes for an optional argument that the caller did not mention."""
+__all__ = [
+    "NOT_SAID",
+    "Argument",
+    "CheckedCall",
+    "Finished",
+    "RefusedCallError",
+    "Tool",
+    "ToolBox",
+    "ToolContext",
+    "ToolOutcome",
+    "idempotency_key",
+    "refused",
+]
 
-_EMPTY: frozenset[object] = frozenset({NOT_SAID, "", None, "null", "none", "None"})
+REQUESTS_SHARE: Final = 0.95
+"""Of a tool's time, what its requests have together: they end by themselves, and there is time to say so."""
 
-
-@dataclass(frozen=True, slots=True)
-class Argument:
-    """One argument of a tool."""
-
-    name: str
-    kind: Literal["string", "integer"]
-    description: str
-    evidence: Evidence = Evidence.NONE
-    required: bool = True
-    choices: tuple[str, ...] = ()
-    minimum: int | None = None
-    maximum: int | None = None
-    pattern: Callable[[str], bool] | None = None
-    """For ``string``: whether its form is right."""
-
-    def schema(self) -> dict[str, Any]:
-        kinds: Any = self.kind if self.required else [self.kind, "null"] if self.kind == "integer" else self.kind
-        schema: dict[str, Any] = {"type": kinds, "description": self.description}
-        if not self.required:
-            if self.kind == "integer":
-                schema["description"] += "; null if the caller did not say it"
-            else:
-                schema["description"] += f'; "{NOT_SAID}" if the caller did not say it'
-        if self.choices:
-            schema["enum"] = [*self.choices, *(() if self.required else (NOT_SAID,))]
-        return schema
+_log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +78,19 @@ class Tool:
     mutates: bool = False
     """Changes the world: waits until the caller's turn is over and is not cancelled half-way."""
     confirm: bool = False
-    """Cannot be undone: runs only after the agent asked and the caller said yes."""
+    """Cannot be undone: runs only after the agent read it back (``Argument.read_back``), asked, and the caller said
+    yes."""
+    agreed: str = ""
+    """With ``confirm``: regular expression of words that are a yes to just this ("cancel it")."""
+    undone_by: tuple[str, ...] = ()
+    """Tools that change the same thing: once one of them was done with other values in between, the same change is a
+    new one (booked, cancelled, booked again)."""
     terminal: bool = False
     """Ends the agent's part of the call."""
     filler: str = ""
     """May be said when it takes long."""
     timeout: float = 8.0
-    """Seconds, all retries included."""
+    """Seconds, all requests and retries included."""
 
     def spec(self) -> ToolSpec:
         """As a model sees it."""
@@ -110,15 +106,6 @@ class Tool:
     def waits_for_commit(self) -> bool:
         """Whether the caller's turn must be over first."""
         return self.mutates or self.terminal
-
-
-class RefusedCallError(ToolError):
-    """A tool call that is not run; ``code`` is for the model."""
-
-    def __init__(self, code: str, message: str, argument: str = "") -> None:
-        super().__init__(message)
-        self.code = code
-        self.argument = argument
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,6 +140,7 @@ class ToolBox:
             if tool.name in self._tools:
                 raise ConfigurationError(f"two tools are named {tool.name}")
             self._tools[tool.name] = tool
+        self.tools = tuple(self._tools.values())
         self.specs = tuple(tool.spec() for tool in self._tools.values())
 
     def check(self, call: ToolCall, said: Said) -> CheckedCall:
@@ -162,7 +150,8 @@ class ToolBox:
             raise RefusedCallError("unknown_tool", f"there is no tool {call.name[:40]!r}")
         try:
             given = json.loads(call.arguments or "{}")
-        except ValueError as error:
+            json.dumps(given, ensure_ascii=False, allow_nan=False).encode()  # no half characters, no NaN: it goes on
+        except (ValueError, RecursionError) as error:
             raise RefusedCallError("bad_arguments", "the arguments are not JSON") from error
         if not isinstance(given, dict):
             raise RefusedCallError("bad_arguments", "the arguments are no JSON object")
@@ -171,27 +160,32 @@ class ToolBox:
             raise RefusedCallError("bad_arguments", f"unknown arguments: {', '.join(sorted(unknown))[:100]}")
         arguments: dict[str, Any] = {}
         for argument in tool.arguments:
-            value = _checked(argument, given.get(argument.name), said)
+            value = argument.checked(given.get(argument.name), said)
             if value is not None:
                 arguments[argument.name] = value
-        if tool.confirm and not (is_assent(said.last) and "?" in said.last_offer):
-            raise RefusedCallError("not_confirmed", "read the details back and ask the caller to confirm first")
+        if tool.confirm:
+            confirm(tool.arguments, arguments, said, tool.agreed)
         return CheckedCall(call, tool, arguments)
 
     async def run(self, checked: CheckedCall, facts: CallFacts, said: Said) -> Finished:
         """Runs a checked call. Failures come back as ``Finished(ok=False)``; only cancellation is raised."""
-        context = ToolContext(facts, said, idempotency_key(facts.call_id, checked))
+        context = ToolContext(facts, said, idempotency_key(facts.call_id, checked, _changed_since(checked, said)))
         try:
-            async with asyncio.timeout(checked.tool.timeout):
-                outcome = await checked.tool.run(context, checked.arguments)
-        except StoreRefused as error:
+            limit = checked.tool.timeout
+            async with asyncio.timeout(limit):
+                with patience(limit * REQUESTS_SHARE):
+                    outcome = await checked.tool.run(context, checked.arguments)
+        except ServiceRefused as error:
             return _failed(checked, error.code, str(error))
-        except (StoreUnavailable, TimeoutError) as error:
+        except (ServiceUnavailable, TimeoutError) as error:
             return _failed(checked, "store_unavailable", str(error) or "no answer in time")
         except RefusedCallError as error:
             return _failed(checked, error.code, str(error))
         except ToolError as error:
             return _failed(checked, "failed", str(error))
+        except Exception as error:  # a fault in one tool ends no call
+            _log.error("tool %s failed: %s", checked.tool.name, type(error).__name__)
+            return _failed(checked, "failed", "this does not work at the moment: offer a colleague")
         content = json.dumps({"ok": True, **outcome.result}, ensure_ascii=False, default=str)
         return Finished(checked.call, True, content, dict(checked.arguments), ending=outcome.ending, say=outcome.say)
 
@@ -210,54 +204,21 @@ def _failed(checked: CheckedCall, code: str, message: str) -> Finished:
     return Finished(checked.call, False, content, dict(checked.arguments), error=code)
 
 
-def idempotency_key(call_id: str, checked: CheckedCall) -> str:
-    """The same change within one call has the same key, however often it is tried."""
+def _changed_since(checked: CheckedCall, said: Said) -> int:
+    """How many other changes of the same thing were made in this call."""
+    return sum(
+        answer.ok
+        and answer.tool in checked.tool.undone_by
+        and not (
+            answer.tool == checked.tool.name
+            and all(str(answer.arguments.get(name)) == str(value) for name, value in checked.arguments.items())
+        )
+        for answer in said.answers
+    )
+
+
+def idempotency_key(call_id: str, checked: CheckedCall, undone: int = 0) -> str:
+    """The same change within one call has the same key, however often it is tried; ``undone``: changes in between."""
     canonical = json.dumps(checked.arguments, sort_keys=True, ensure_ascii=False)
-    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"trunkline:{call_id}:{checked.tool.name}:{canonical}"))
-
-
-def _checked(argument: Argument, value: Any, said: Said) -> Any:
-    """The value as it may be used; None for an optional one that was not said. Raises RefusedCallError."""
-    name = argument.name
-    if isinstance(value, str):
-        value = value.strip()
-    if value is None or (isinstance(value, str) and value in _EMPTY):
-        if argument.required:
-            raise RefusedCallError("missing", f"the caller has not said the {name} yet: ask for it", name)
-        return None
-    value = _typed(argument, value)
-    _limited(argument, value)
-    if not grounded(value, argument.evidence, said):
-        if not argument.required:
-            return None  # invented by the model: the caller never asked for it
-        raise RefusedCallError("not_said", f"the caller did not say this {name}: ask for it", name)
-    return value
-
-
-def _typed(argument: Argument, value: Any) -> Any:
-    name = argument.name
-    if argument.kind == "integer":
-        if isinstance(value, str) and value.lstrip("-").isdecimal() and len(value) <= 9:
-            value = int(value)
-        if isinstance(value, float) and value.is_integer():
-            value = int(value)
-        if not isinstance(value, int) or isinstance(value, bool):
-            raise RefusedCallError("bad_arguments", f"{name} must be a whole number", name)
-        return value
-    if isinstance(value, int) and not isinstance(value, bool):
-        value = str(value)
-    if not isinstance(value, str) or len(value) > 400:
-        raise RefusedCallError("bad_arguments", f"{name} must be a short text", name)
-    return value
-
-
-def _limited(argument: Argument, value: Any) -> None:
-    name = argument.name
-    if argument.choices and value not in argument.choices:
-        raise RefusedCallError("bad_arguments", f"{name} must be one of {', '.join(argument.choices)}", name)
-    if argument.pattern is not None and not argument.pattern(value):
-        raise RefusedCallError("bad_arguments", f"this {name} has a wrong form: ask the caller again", name)
-    if isinstance(value, int):
-        low, high = argument.minimum, argument.maximum
-        if (low is not None and value < low) or (high is not None and value > high):
-            raise RefusedCallError("out_of_range", f"{name} must be from {low} to {high}; offer a colleague", name)
+    again = f":{undone}" if undone else ""
+    return str(uuid.uuid5(uuid.NAMESPACE_URL, f"trunkline:{call_id}:{checked.tool.name}:{canonical}{again}"))
