@@ -29,8 +29,8 @@ def read_wav(path: Path) -> bytes:
     except OSError as error:
         raise ConfigurationError(f"{path}: {error.strerror}") from error
     try:
-        return _decode(data)
-    except (ValueError, struct.error) as error:
+        return decode_wav(data)
+    except ValueError as error:
         raise ConfigurationError(f"{path}: {error}") from error
 
 
@@ -39,6 +39,11 @@ def write_wav(path: Path, left: bytes, right: bytes | None = None) -> None:
 
     Raises OSError.
     """
+    path.write_bytes(encode_wav(left, right))
+
+
+def encode_wav(left: bytes, right: bytes | None = None) -> bytes:
+    """A 16-bit wav file's content."""
     if right is None:
         body, channels = left, 1
     else:
@@ -50,7 +55,15 @@ def write_wav(path: Path, left: bytes, right: bytes | None = None) -> None:
     block = 2 * channels
     header = struct.pack("<4sI4s", b"RIFF", 36 + len(body), b"WAVE")
     header += struct.pack("<4sIHHIIHH", b"fmt ", 16, _PCM, channels, SAMPLE_RATE, SAMPLE_RATE * block, block, 16)
-    path.write_bytes(header + struct.pack("<4sI", b"data", len(body)) + body)
+    return header + struct.pack("<4sI", b"data", len(body)) + body
+
+
+def decode_wav(data: bytes) -> bytes:
+    """A wav file's content as engine audio, as ``read_wav`` does. Raises ValueError."""
+    try:
+        return _decode(data)
+    except struct.error as error:
+        raise ValueError(str(error)) from error
 
 
 def _decode(data: bytes) -> bytes:

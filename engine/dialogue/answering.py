@@ -44,7 +44,10 @@ class Answering:
         settings: DialogueSettings,
         call_id: str,
         listener: AnsweringListener,
+        still_working: str = "",
     ) -> None:
+        """``still_working``: said where a tool takes longer than its filler."""
+        self._still_working = still_working
         self._agent = agent
         self._voice = voice
         self._playout = playout
@@ -150,6 +153,7 @@ class Answering:
             first_words=self._settings.first_clause_words,
             model_timeout=self._settings.llm_timeout_ms / 1000,
             filler_after=self._settings.filler_after_ms / 1000,
+            still_working=self._still_working,
             on_segment=self._listener.save,
             on_tool=self._listener.on_tool,
         )

@@ -9,59 +9,35 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any
 
-from engine.agent.ports import Agent, CallFacts, Hangup, Phrases, ToolFinished, Transfer
-from engine.audio.blackbox import BlackBox
+from engine.agent.ports import Hangup, ToolFinished, Transfer
 from engine.audio.line import Ending, Line
-from engine.audio.playout import Playout
-from engine.clock import Clock
-from engine.config import DialogueSettings
 from engine.dialogue.answering import Answering
 from engine.dialogue.checkpoint import Checkpoint, State
+from engine.dialogue.endpointing import is_murmur
 from engine.dialogue.hearing import Hearing
 from engine.dialogue.history import History
 from engine.dialogue.keys import Keypad
-from engine.dialogue.listening import Heard, Listening, VoiceActivityPort
-from engine.dialogue.reply import Reply, Voice
+from engine.dialogue.listening import Heard, Listening
+from engine.dialogue.parts import Outcome, Parts
+from engine.dialogue.reply import Reply
+from engine.dialogue.report import tool_report, turn_report
+from engine.dialogue.timers import Timers
 from engine.dialogue.turns import TurnDetector
 from engine.errors import RecognitionError, SynthesisError, TrunklineError
-from engine.speech.ports import RecognitionOptions, SpeechRecognizer
-
-Journal = Callable[[str, dict[str, Any]], None]
-"""Takes the events of the call: their type and fields."""
+from engine.speech.ports import RecognitionOptions
 
 HEARING_DELAY_SECONDS = 0.25
 """The first moments of a call are for the greeting; the recogniser is leased when they are over."""
 
+SPOKEN_SECONDS = 0.7
+"""Sound of this length in which no word was recognised was speech, perhaps; shorter, a noise."""
+
+NOT_HEARD_TIMES = 3
+"""Turns in a row without a word after which a person is better."""
+
 logger = logging.getLogger(__name__)
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """How a call ended, and what the dialplan shall do next."""
-
-    next: Literal["operator", "hangup"]
-    reason: str
-
-
-@dataclass(frozen=True, slots=True)
-class Parts:
-    """What a call is made of; everything that another adapter, a test or a take-over puts in."""
-
-    facts: CallFacts
-    settings: DialogueSettings
-    phrases: Phrases
-    box: BlackBox
-    playout: Playout
-    activity: VoiceActivityPort
-    recognizer: SpeechRecognizer
-    voice: Voice
-    agent: Agent
-    journal: Journal
-    clock: Clock
-    hints: tuple[str, ...] = ()
 
 
 class Call:
@@ -85,9 +61,23 @@ class Call:
             endpoint_seconds=settings.endpointing_ms / 1000,
             barge_in_seconds=settings.barge_in_ms / 1000,
         )
-        self._listening = Listening(parts.box, parts.activity, detector, self._hearing, self)
+        self._listening = Listening(
+            parts.box,
+            parts.activity,
+            detector,
+            self._hearing,
+            self,
+            language=facts.language,
+            adaptive=settings.endpointing_adaptive,
+        )
         self._answering = Answering(
-            parts.agent, parts.voice, parts.playout, settings=settings, call_id=facts.call_id, listener=self
+            parts.agent,
+            parts.voice,
+            parts.playout,
+            settings=settings,
+            call_id=facts.call_id,
+            listener=self,
+            still_working=parts.phrases.still_working,
         )
         self._keypad = Keypad(self._on_number)
         self._history = History()
@@ -98,8 +88,9 @@ class Call:
         self._caller_text = ""
         self._prompts = 0
         self._failures = 0
-        self._silence_timer: asyncio.TimerHandle | None = None
-        self._longest_timer: asyncio.TimerHandle | None = None
+        self._not_heard = 0
+        self._over_agent = False
+        self._timers = Timers(settings, on_silence=self._on_silence, on_too_long=self._on_too_long)
         self._outcome: asyncio.Future[Outcome] = asyncio.get_running_loop().create_future()
         self._line: Line | None = None
 
@@ -131,11 +122,10 @@ class Call:
                 self.save()
             else:
                 self._restore(checkpoint)
-            left = self._settings.max_call_s - (self._parts.clock.wall() - self._started)
-            self._longest_timer = asyncio.get_running_loop().call_later(max(left, 0), self._on_too_long)
+            self._timers.call_began(self._parts.clock.wall() - self._started)
             outcome = await self._outcome
             self._set_state("transferring" if outcome.next == "operator" else "ended")
-            self._disarm_silence()
+            self._timers.wait_no_longer()
             await before_hangup(outcome)
             await self._line.hang_up()
             self._set_state("ended")
@@ -159,7 +149,7 @@ class Call:
         if self._outcome.done():
             return
         self._listening.give_up()
-        self._disarm_silence()
+        self._timers.wait_no_longer()
         self._answering.cut()
         if isinstance(ending, Transfer):
             self._set_state("transferring")
@@ -178,7 +168,7 @@ class Call:
         if digit == "0" and self._keypad.empty:
             self.transfer("keypad")
             return
-        self._disarm_silence()
+        self._timers.wait_no_longer()
         self._keypad.press(digit)
 
     def on_closed(self, ending: Ending) -> None:
@@ -189,8 +179,12 @@ class Call:
     def may_begin(self) -> bool:
         return self._answering.reply is None and not self._outcome.done()
 
+    def asked(self) -> str:
+        said = self._answering.reply.heard() if self._answering.reply is not None else ""
+        return said or self._history.last_said()
+
     def on_begin(self) -> None:
-        self._disarm_silence()
+        self._timers.wait_no_longer()
         self.save()
 
     def on_interrupt(self) -> bool:
@@ -199,6 +193,7 @@ class Call:
             return False
         if self._state == "transferring" or isinstance(reply.ending, Transfer):
             return False
+        self._over_agent = True
         self._answering.hold()
         self._set_state("interrupted")
         return True
@@ -206,31 +201,66 @@ class Call:
     def on_partial(self, text: str) -> None:
         if not text.strip():
             return
-        if self._answering.held:
-            self._answering.cut()
+        if self._answering.held and not self._murmured(text):
+            self._cut_in()
         self._journal("partial", {"caller": text})
 
     def on_pause(self, text: str) -> None:
         if not text or self._state == "transferring":
             return
+        if self._murmured(text):
+            self._speak_on()
+            return
         if self._answering.held:
-            self._answering.cut()
+            self._cut_in()
         if self._settings.speculate and not (self._answering.reply and self._answering.caller_text == text):
             self._answering.prepare(self._history.with_caller(text), text)
+
+    def _cut_in(self) -> None:
+        """It is an interruption: whatever this turn turns out to say, it is one."""
+        self._over_agent = False
+        self._answering.cut()
 
     def on_resume(self) -> None:
         if not self._answering.committed:
             self._answering.drop()
+        elif self._over_agent and self._answering.reply is not None:  # more than a murmur, perhaps
+            self._answering.hold()
 
     def on_turn(self, heard: Heard) -> None:
-        if heard.text:
+        murmured, self._over_agent = self._murmured(heard.text), False
+        if murmured or (self._answering.held and not heard.text):
+            # It seemed an interruption and was a noise, or a sign that the caller listens: speak on.
+            self._journal("murmur", {})
+            self._speak_on()
+        elif heard.text:
+            self._not_heard = 0
             self._take_turn(heard.text, heard)
-        elif self._answering.held:  # what seemed an interruption was a noise: speak on
-            self._answering.release()
-            self._set_state("speaking")
         else:
             self._answering.drop()
+            self._on_nothing_heard(heard.seconds)
+
+    def _murmured(self, text: str) -> bool:
+        """Whether this, said over the agent, takes no turn."""
+        return self._over_agent and is_murmur(text, self.asked(), self.facts.language)
+
+    def _speak_on(self) -> None:
+        if self._answering.held:
+            self._answering.release()
+            self._set_state("speaking")
+        elif self._answering.reply is None and not self._outcome.done():
             self._listen()
+
+    def _on_nothing_heard(self, seconds: float) -> None:
+        """The turn is over and no word was recognised in it."""
+        if seconds < SPOKEN_SECONDS or not self._phrases.not_heard:
+            self._listen()
+            return
+        self._not_heard += 1
+        if self._not_heard < NOT_HEARD_TIMES:
+            self.say(self._phrases.not_heard)
+        else:
+            self.transfer("not_understood")
 
     def on_deaf(self, error: RecognitionError) -> None:
         self._fail("recognition", error)
@@ -245,7 +275,8 @@ class Call:
     def on_answered(self, reply: Reply, *, interrupted: bool) -> None:
         text = reply.heard()
         self._history.agent_said(text, interrupted=interrupted, before=reply.memory)
-        self._report_turn(reply, text, interrupted=interrupted)
+        told = turn_report(self._turn, self._heard, reply.milestones, self._caller_text, text, interrupted=interrupted)
+        self._journal("turn", told)
         self._heard, self._caller_text = None, ""
         if interrupted:
             self.save()
@@ -263,31 +294,25 @@ class Call:
         self._fail("synthesis" if isinstance(error, SynthesisError) else "model", error)
 
     def on_tool(self, tool: ToolFinished) -> None:
-        self._journal(
-            "tool", {"name": tool.name, "ok": tool.ok, "seconds": round(tool.seconds, 3), "error": tool.error}
-        )
+        self._journal("tool", tool_report(tool))
 
     def save(self) -> None:
         """Write the checkpoint."""
-        answering = self._answering
-        reply = answering.reply if answering.committed else None
-        self._parts.box.save(
-            Checkpoint(
-                state=self._state,
-                turn=self._turn,
-                started=self._started,
-                messages=self._history.messages,
-                answering=reply is not None,
-                fixed=answering.fixed if reply is not None else "",
-                segments=reply.segments if reply is not None else [],
-                memory=tuple(reply.memory) if reply is not None else (),
-                complete=reply.complete if reply is not None else False,
-                ending=reply.ending if reply is not None else None,
-                utterance_start=self._listening.utterance_start,
-                prompts=self._prompts,
-                caller_text=self._caller_text,
-            ).to_bytes()
+        checkpoint = Checkpoint(
+            state=self._state,
+            turn=self._turn,
+            started=self._started,
+            messages=self._history.messages,
+            utterance_start=self._listening.utterance_start,
+            prompts=self._prompts,
+            caller_text=self._caller_text,
         )
+        reply = self._answering.reply
+        if reply is not None and self._answering.committed:
+            checkpoint.answering, checkpoint.fixed = True, self._answering.fixed
+            checkpoint.segments, checkpoint.memory = reply.segments, tuple(reply.memory)
+            checkpoint.complete, checkpoint.ending = reply.complete, reply.ending
+        self._parts.box.save(checkpoint.to_bytes())
 
     # -- turns --------------------------------------------------------------------------------------------------------
 
@@ -328,7 +353,7 @@ class Call:
     def _listen(self) -> None:
         """It is the caller's turn."""
         self._set_state("listening")
-        self._arm_silence()
+        self._timers.wait_for_caller(asked=self._prompts > 0)
         self.save()
 
     def _fail(self, what: str, error: TrunklineError) -> None:
@@ -341,17 +366,7 @@ class Call:
         else:
             self.say(self._phrases.apology_transfer, Transfer("operator", f"{what}_failed"))
 
-    # -- timers -------------------------------------------------------------------------------------------------------
-
-    def _arm_silence(self) -> None:
-        self._disarm_silence()
-        seconds = self._settings.silence_hangup_s if self._prompts else self._settings.silence_prompt_s
-        self._silence_timer = asyncio.get_running_loop().call_later(seconds, self._on_silence)
-
-    def _disarm_silence(self) -> None:
-        if self._silence_timer is not None:
-            self._silence_timer.cancel()
-            self._silence_timer = None
+    # -- from the timers ----------------------------------------------------------------------------------------------
 
     def _on_silence(self) -> None:
         if self._listening.utterance_start >= 0 or self._answering.reply is not None:
@@ -375,29 +390,6 @@ class Call:
 
     def _journal(self, kind: str, fields: dict[str, Any]) -> None:
         self._parts.journal(kind, fields)
-
-    def _report_turn(self, reply: Reply, agent_text: str, *, interrupted: bool) -> None:
-        stages: dict[str, float] = {}
-        heard = self._heard
-        if heard is not None:
-            reached = {
-                "endpointing": heard.over_at,
-                "final_text": heard.text_at,
-                "first_token": reply.milestones.first_token,
-                "first_audio": reply.milestones.first_audio,
-                "on_the_wire": reply.milestones.on_the_wire,
-            }
-            stages = {name: round(at - heard.speech_end, 4) for name, at in reached.items() if at}
-        self._journal(
-            "turn",
-            {
-                "turn": self._turn,
-                "caller": self._caller_text,
-                "agent": agent_text,
-                "interrupted": interrupted,
-                "stages": stages,
-            },
-        )
 
     # -- take-over and end --------------------------------------------------------------------------------------------
 
@@ -427,9 +419,7 @@ class Call:
         self._journal("takeover", {"history": len(self._history), "state": self._state, "turn": self._turn})
 
     async def _close(self) -> None:
-        self._disarm_silence()
-        if self._longest_timer is not None:
-            self._longest_timer.cancel()
+        self._timers.close()
         self._keypad.clear()
         await self._answering.close()
         await self._listening.close()

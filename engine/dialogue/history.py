@@ -60,6 +60,10 @@ class History:
     def __len__(self) -> int:
         return len(self._messages)
 
+    def last_said(self) -> str:
+        """What the agent said last; empty where it has said nothing."""
+        return next((message.content for message in reversed(self._messages) if message.role == "assistant"), "")
+
     def with_caller(self, text: str) -> tuple[Message, ...]:
         """The conversation as it would be if the caller had said ``text``."""
         *before, last = self._messages or [Message("assistant")]

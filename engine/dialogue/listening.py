@@ -7,9 +7,11 @@ Voice activity finds the turns, the recogniser reads them. At a pause the text i
 from __future__ import annotations
 
 import asyncio
+import re
 from dataclasses import dataclass
 from typing import Protocol
 
+from engine.agent.numbers import number_runs
 from engine.audio.blackbox import BlackBox
 from engine.audio.format import SAMPLE_BYTES, SAMPLE_RATE
 from engine.dialogue.endpointing import wait_factor
@@ -23,6 +25,10 @@ PRE_ROLL_SECONDS = 0.32
 
 LONGEST_TURN_BYTES = 45 * SAMPLE_RATE * SAMPLE_BYTES
 """A turn of 45 s is answered, though the line has not fallen silent: it may be music or a noisy street."""
+
+AGAIN_SECONDS = 0.1
+"""A pause that may be no end is read once more after so long: some silence after a word makes the word plainer (and
+much of it no more so: with the embedded recogniser "Demarl," becomes "Tomorrow." after 0.2 s)."""
 
 RESTORED_SECONDS = 2.0
 """Audio that is looked at again after a take-over, to know whether the caller is speaking."""
@@ -47,6 +53,8 @@ class Heard:
     """When the text was known."""
     over_at: float
     """When the turn was held to be over."""
+    seconds: float = 0.0
+    """Length of the utterance, pauses and all."""
 
 
 class ListeningListener(Protocol):
@@ -54,6 +62,9 @@ class ListeningListener(Protocol):
 
     def may_begin(self) -> bool:
         """Whether speech that begins now is the caller's turn (and not said over the agent)."""
+
+    def asked(self) -> str:
+        """What the agent said last."""
 
     def on_begin(self) -> None:
         """The caller's turn has begun."""
@@ -87,7 +98,13 @@ class Listening:
         detector: TurnDetector,
         hearing: Hearing,
         listener: ListeningListener,
+        *,
+        language: str = "en",
+        adaptive: bool = True,
     ) -> None:
+        """``adaptive``: whether the silence that ends a turn depends on what was said (in ``language``)."""
+        self._adaptive = adaptive
+        self._language = language
         self._box = box
         self._activity = activity
         self._detector = detector
@@ -100,11 +117,6 @@ class Listening:
         self._over_at = 0.0
         self.utterance_start = -1
         """Position in the caller's audio at which the open utterance begins; -1 where none is open."""
-
-    @property
-    def caller_speaking(self) -> bool:
-        """From the onset of speech to the end of the turn."""
-        return self._detector.speaking or self.utterance_start >= 0
 
     def on_audio(self, pcm: bytes) -> None:
         """More of the caller's audio."""
@@ -168,6 +180,7 @@ class Listening:
         elif turn is Turn.ENDPOINT:
             self._over_at = _now()
             if self._latest is not None:
+                self._stop_asking()  # reading once more, perhaps
                 self._finish(self._latest)
             elif self._asking is None or self._asking.done():
                 self._ask()
@@ -209,16 +222,51 @@ class Listening:
             self._finish(transcript)
             return
         self._latest = transcript
-        self._detector.endpoint_seconds *= wait_factor(transcript.text)
+        factor = 1.0
+        if self._adaptive:
+            factor = wait_factor(
+                transcript.text, self._listener.asked(), self._language, broke_off=self._detector.broke_off
+            )
+            self._detector.endpoint_seconds *= factor
         self._listener.on_pause(transcript.text.strip())
+        if factor > 1.0 and transcript.text.strip():
+            await self._read_again(transcript)
+
+    async def _read_again(self, first: Transcript) -> None:
+        """Read the pause once more; how long it may last stays as the first reading had it."""
+        await asyncio.sleep(AGAIN_SECONDS)
+        try:
+            again = await self._hearing.text()
+        except RecognitionError:
+            return  # the first reading stands
+        said = _bare(again.text, self._language)
+        if not self._over_at and said not in ("", _bare(first.text, self._language)):
+            self._latest, self._text_at = again, _now()
+            self._listener.on_pause(again.text.strip())
 
     def _finish(self, transcript: Transcript) -> None:
+        spoken = self._box.caller_position - self.utterance_start
+        seconds = spoken / (SAMPLE_RATE * SAMPLE_BYTES) - (_now() - self._speech_end) - PRE_ROLL_SECONDS
         self.utterance_start = -1
         self._latest = None
         self._hearing.end()
         self._listener.on_turn(
-            Heard(transcript.text.strip(), transcript.confidence, self._speech_end, self._text_at, self._over_at)
+            Heard(
+                transcript.text.strip(),
+                transcript.confidence,
+                self._speech_end,
+                self._text_at,
+                self._over_at,
+                max(0.0, seconds),
+            )
         )
+
+
+def _bare(text: str, language: str) -> str:
+    """The words alone, and numbers in digits: "four, two, seven, one" says what "4271" says."""
+    for run in reversed(number_runs(text, language)):
+        text = f"{text[: run.start]}{run.digits}{text[run.end :]}"
+    return " ".join(re.findall(r"[^\W_]+", text.lower()))
 
 
 def _now() -> float:

@@ -28,7 +28,10 @@ def pieces_to_prepare(phrases: Phrases, first_words: int) -> list[str]:
         phrases.apology_transfer,
         phrases.transfer,
         phrases.too_long,
+        phrases.not_heard,
+        phrases.still_working,
         *phrases.fillers,
+        *phrases.tool_fillers.values(),
     )
     return list(dict.fromkeys(piece for text in texts for piece in pieces_of(text, first_words)))
 

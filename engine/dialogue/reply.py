@@ -38,6 +38,9 @@ AHEAD_BYTES = 4 * SAMPLE_RATE * SAMPLE_BYTES
 TOOL_SECONDS = 30.0
 """Longest silence of the agent while a tool works; tools have limits of their own, far below."""
 
+AGAIN_SECONDS = 6.0
+"""From one filler to the next."""
+
 logger = logging.getLogger(__name__)
 
 
@@ -95,6 +98,8 @@ class Reply:
     on_segment: Callable[[], None]
     """Called when a piece was added or is complete: time for a checkpoint."""
     on_tool: Callable[[ToolFinished], None]
+    still_working: str = ""
+    """Said where a tool takes longer than its filler, time and again; empty: nothing."""
     segments: list[Segment] = field(default_factory=list)
     """Pieces in the playout; on a take-over those that the former process had queued."""
     memory: list[Message] = field(default_factory=list)
@@ -151,8 +156,7 @@ class Reply:
 
     async def _cut_into_pieces(self) -> None:
         splitter = ClauseSplitter(self.first_words)
-        loop = asyncio.get_running_loop()
-        filler: asyncio.TimerHandle | None = None
+        filler: asyncio.Task[None] | None = None
         try:
             async for output in self._outputs_unbroken():
                 pieces: list[str] = []
@@ -161,10 +165,12 @@ class Reply:
                         self.milestones.first_token = self.milestones.first_token or _now()
                         if filler is not None:
                             filler.cancel()
+                            filler = None  # a tool that follows has one of its own
                         pieces = splitter.feed(text)
                     case ToolStarted(filler=words):
                         pieces = splitter.flush()
-                        filler = loop.call_later(self.filler_after, self._fill, words)
+                        if filler is None or filler.done():
+                            filler = asyncio.create_task(self._fill(words), name="reply-filler")
                     case _:
                         self._note(output)
                 for piece in pieces:
@@ -231,9 +237,14 @@ class Reply:
         """Returns when it is committed."""
         await self._committed.wait()
 
-    def _fill(self, filler: str) -> None:
-        if filler and not self.segments and self._pieces.empty():
-            self._pieces.put_nowait(filler)
+    async def _fill(self, filler: str) -> None:
+        """While tools work and nothing else is to be said: the filler, later that it still takes time."""
+        await asyncio.sleep(self.filler_after)
+        await self._committed.wait()
+        for words, wait in ((filler, AGAIN_SECONDS), (self.still_working, AGAIN_SECONDS), (self.still_working, 0.0)):
+            if words and self._pieces.empty() and (words != filler or not self.segments):
+                await self._pieces.put(words)
+            await asyncio.sleep(wait)
 
     async def _speak(self) -> None:
         while (piece := await self._pieces.get()) is not None:

@@ -1,0 +1,40 @@
+"""What is told of a turn, and of a tool, when it is over."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from engine.agent.ports import ToolFinished
+from engine.dialogue.listening import Heard
+from engine.dialogue.reply import Milestones
+
+
+def turn_report(
+    turn: int, heard: Heard | None, milestones: Milestones, caller: str, agent: str, *, interrupted: bool
+) -> dict[str, Any]:
+    """Fields of the event "turn". Its stages are seconds from the end of the caller's speech.
+
+    ``caller`` and ``agent``: what each said; ``heard`` is None where the caller did not speak.
+    """
+    stages: dict[str, float] = {}
+    if heard is not None:
+        reached = {
+            "endpointing": heard.over_at,
+            "final_text": heard.text_at,
+            "first_token": milestones.first_token,
+            "first_audio": milestones.first_audio,
+            "on_the_wire": milestones.on_the_wire,
+        }
+        stages = {name: round(at - heard.speech_end, 4) for name, at in reached.items() if at}
+    return {"turn": turn, "caller": caller, "agent": agent, "interrupted": interrupted, "stages": stages}
+
+
+def tool_report(tool: ToolFinished) -> dict[str, Any]:
+    """Fields of the event "tool"."""
+    return {
+        "name": tool.name,
+        "ok": tool.ok,
+        "seconds": round(tool.seconds, 3),
+        "error": tool.error,
+        "arguments": tool.arguments,
+    }
