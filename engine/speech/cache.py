@@ -4,7 +4,8 @@ What an agent says is much the same in every call, and synthesis is the dearest 
 in memory and on disk, by provider, voice, language, speed and text.
 
 On disk goes only what is not one caller's own: what was asked for without a call (prompts made beforehand) or by a
-second call. A sentence with somebody's order in it stays in memory and is soon displaced.
+second call, and in either case nothing with a name, a telephone number or anything else of a person in it. A sentence
+with somebody's order in it stays in memory and is soon displaced. Files are named by a digest and hold sound alone.
 """
 
 from __future__ import annotations
@@ -19,12 +20,13 @@ import struct
 import tempfile
 import zlib
 from collections import OrderedDict
-from collections.abc import AsyncGenerator, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
 
 from engine.errors import SynthesisError
+from engine.privacy import cacheable
 from engine.speech.ports import SpeechSynthesizer, SynthesisRequest
 
 log = logging.getLogger(__name__)
@@ -51,7 +53,7 @@ class CachedSynthesizer:
 
     ``identity`` names provider, model and version: change it and nothing old is used. ``directory`` is where audio is
     kept, shared between processes, never more than about ``disk_bytes``; None, or one that cannot be written, means
-    memory only. ``memory_bytes`` bounds the audio in memory.
+    memory only. ``memory_bytes`` bounds the audio in memory. ``may_be_kept``: whether a sentence may go on disk.
 
     Requests for the same sentence at the same time are one request to ``inner``, which goes on until the last of those
     who wait has gone.
@@ -65,7 +67,9 @@ class CachedSynthesizer:
         directory: Path | None,
         memory_bytes: int,
         disk_bytes: int = DISK_BYTES,
+        may_be_kept: Callable[[str], bool] = cacheable,
     ) -> None:
+        self._may_be_kept = may_be_kept
         self._inner = inner
         self._identity = identity
         self._memory = _Memory(memory_bytes)
@@ -98,7 +102,7 @@ class CachedSynthesizer:
         if known is not None:
             self.hits += 1
             if not known.on_disk and known.call_id != request.call_id:
-                self._keep(key, known)
+                self._keep(key, known, request.text)
             yield known.audio
             return
         if flight is None:
@@ -152,7 +156,7 @@ class CachedSynthesizer:
             if audio:
                 known = self._memory.put(flight.key, _Known(audio, flight.call_id))
                 if not flight.call_id or flight.shared:
-                    self._keep(flight.key, known)
+                    self._keep(flight.key, known, request.text)
         except asyncio.CancelledError:
             flight.error = SynthesisError("synthesis was stopped")
             raise
@@ -167,9 +171,10 @@ class CachedSynthesizer:
         if self._flights.get(flight.key) is flight:
             del self._flights[flight.key]
 
-    def _keep(self, key: str, known: _Known) -> None:
+    def _keep(self, key: str, known: _Known, text: str) -> None:
+        """Write it to disk, if it may be; asked once for each sentence."""
         known.on_disk = True
-        if self._disk is None or len(self._writes) >= _PENDING_WRITES:
+        if self._disk is None or len(self._writes) >= _PENDING_WRITES or not self._may_be_kept(text):
             return
         task = asyncio.create_task(asyncio.to_thread(self._disk.write, key, known.audio))
         self._writes.add(task)

@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+import logging
+from collections.abc import AsyncIterator, Iterable
 
 import grpc
 import grpc.aio
@@ -18,11 +19,17 @@ from engine.agent.ports import ChatDelta, ChatDone, ChatRequest, TextDelta, Tool
 from engine.errors import LeaseError, ModelError, RecognitionError, SynthesisError
 from engine.speech import trunkline_speech_pb2 as pb
 from engine.speech import trunkline_speech_pb2_grpc as rpc
+from engine.speech.cancelling import being_cancelled
 from engine.speech.leases import Lease, Leases, Service
 from engine.speech.ports import RecognitionOptions, SynthesisRequest, Transcript
 
 ATTEMPTS = 4
 """Replicas that are tried for one request."""
+
+CONNECT_SECONDS = 3.0
+"""How long a connection that is made ahead may take."""
+
+logger = logging.getLogger(__name__)
 
 _OPTIONS = (
     ("grpc.keepalive_time_ms", 10_000),
@@ -55,6 +62,20 @@ class Channels:
         channels, self._channels = list(self._channels.values()), {}
         for channel in channels:
             await channel.close()
+
+
+async def lease_ahead(leases: Leases, channels: Channels, services: Iterable[Service]) -> None:
+    """Lease and connect what will be needed soon: the first request then waits for neither.
+
+    Nothing is lost where it fails: the request that needs the replica asks again, and says what is wrong.
+    """
+    for service in services:
+        try:
+            lease = await leases.get(service)
+            async with asyncio.timeout(CONNECT_SECONDS):
+                await channels.to(lease.address).channel_ready()
+        except (LeaseError, TimeoutError) as error:
+            logger.info("%s was not to be had ahead: %s", service, str(error) or "no connection in time")
 
 
 class _Remote:
@@ -148,7 +169,7 @@ class GrpcRecognition:
             raise RecognitionError(f"recogniser: {error.code().name}: {error.details()}") from error
         except asyncio.CancelledError:
             # grpc reports the stream that ``close`` ended as a cancellation, and so it does ours.
-            if not self._closed or _being_cancelled():
+            if not self._closed or being_cancelled():
                 raise
 
     async def send(self, request: pb.RecognizeRequest) -> None:
@@ -170,11 +191,6 @@ class GrpcRecognition:
             raise RecognitionError("there is no open utterance: begin one first")
 
 
-def _being_cancelled() -> bool:
-    task = asyncio.current_task()
-    return task is not None and task.cancelling() > 0
-
-
 class GrpcSynthesizer(_Remote):
     """Port SpeechSynthesizer."""
 
@@ -187,6 +203,7 @@ class GrpcSynthesizer(_Remote):
             language=request.language,
             speed=request.speed,
             call_id=request.call_id,
+            first_only=request.first_only,
         )
         received = 0
         for attempt in range(1, ATTEMPTS + 1):
@@ -236,9 +253,13 @@ class GrpcChatModel(_Remote):
                     begun = True
                     yield _delta(response)
             except grpc.aio.AioRpcError as error:
-                self._lose(lease)
-                if begun or attempt == ATTEMPTS or not _may_help(error):
-                    raise ModelError(f"model: {error.code().name}: {error.details()}") from error
+                another = _may_help(error)
+                if another:
+                    self._lose(lease)
+                if begun or attempt == ATTEMPTS or not another:
+                    raised = ModelError(f"model: {error.code().name}: {error.details()}")
+                    raised.retryable = another or error.code() is grpc.StatusCode.ABORTED
+                    raise raised from error
             else:
                 return
             finally:
@@ -278,5 +299,9 @@ def _delta(response: pb.ChatResponse) -> ChatDelta:
 
 
 def _may_help(error: grpc.aio.AioRpcError) -> bool:
-    """Whether another replica, or another moment, may do better."""
-    return error.code() not in {grpc.StatusCode.INVALID_ARGUMENT, grpc.StatusCode.FAILED_PRECONDITION}
+    """Whether another replica may do better: not where the request or a service behind all of them is at fault."""
+    return error.code() not in {
+        grpc.StatusCode.INVALID_ARGUMENT,
+        grpc.StatusCode.FAILED_PRECONDITION,
+        grpc.StatusCode.ABORTED,
+    }

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncIterator
+from contextlib import aclosing
 from typing import Any
 
 import grpc
@@ -12,6 +13,9 @@ import grpc.aio
 
 from engine.agent.ports import ChatDelta, ChatModel, ChatRequest, Message, TextDelta, ToolCall, ToolCallDelta, ToolSpec
 from engine.errors import ConfigurationError, TrunklineError
+from engine.knowledge.grpc_server import add_knowledge
+from engine.knowledge.port import Shelves
+from engine.logs import current_call
 from engine.speech import trunkline_speech_pb2 as pb
 from engine.speech import trunkline_speech_pb2_grpc as rpc
 from engine.speech.ports import (
@@ -45,6 +49,7 @@ class _SpeechToText(rpc.SpeechToTextServicer):
         if first.WhichOneof("request") != "open":
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, "the first message must be `open`")
         asked = first.open
+        current_call.set(asked.call_id)  # each stream is a task of its own: lines logged in it are of this call
         options = RecognitionOptions(asked.call_id, asked.language or "en", tuple(asked.hints), asked.partials)
         try:
             async with self._recognizer.open(options) as session:
@@ -102,10 +107,16 @@ class _TextToSpeech(rpc.TextToSpeechServicer):
     async def Synthesize(  # noqa: N802 - the contract's name
         self, request: pb.SynthesizeRequest, context: Context
     ) -> AsyncIterator[pb.SynthesizeResponse]:
+        current_call.set(request.call_id)
         if len(request.text) > LONGEST_TEXT:
             await context.abort(grpc.StatusCode.INVALID_ARGUMENT, f"more than {LONGEST_TEXT} characters")
         asked = SynthesisRequest(
-            request.text, request.voice, request.language or "en", request.speed or 1.0, request.call_id
+            request.text,
+            request.voice,
+            request.language or "en",
+            request.speed or 1.0,
+            request.call_id,
+            request.first_only,
         )
         try:
             async for chunk in self._synthesizer.synthesize(asked):
@@ -121,9 +132,12 @@ class _ChatModel(rpc.ChatModelServicer):
     async def Chat(  # noqa: N802 - the contract's name
         self, request: pb.ChatRequest, context: Context
     ) -> AsyncIterator[pb.ChatResponse]:
+        current_call.set(request.call_id)
+        deltas = self._model.chat(_chat_request(request))
         try:
-            async for delta in self._model.chat(_chat_request(request)):
-                yield _response(delta)
+            async with aclosing(deltas) as answer:  # type: ignore[type-var]  # every adapter's is a generator
+                async for delta in answer:
+                    yield _response(delta)
         except TrunklineError as error:
             await _abort(context, error)
 
@@ -160,8 +174,10 @@ def _response(delta: ChatDelta) -> pb.ChatResponse:
 
 async def _abort(context: Context, error: TrunklineError) -> None:
     logger.warning("a provider failed: %s", error)
-    if isinstance(error, ConfigurationError):
+    if isinstance(error, ConfigurationError) or (error.outside and not error.retryable):
         code = grpc.StatusCode.FAILED_PRECONDITION
+    elif error.outside:
+        code = grpc.StatusCode.ABORTED  # this replica is well: the caller keeps it, and decides whether to ask again
     else:
         code = grpc.StatusCode.UNAVAILABLE if error.retryable else grpc.StatusCode.INTERNAL
     await context.abort(code, str(error))
@@ -176,10 +192,12 @@ class SpeechServer:
         recognizer: SpeechRecognizer | None = None,
         synthesizer: SpeechSynthesizer | None = None,
         model: ChatModel | None = None,
+        knowledge: Shelves | None = None,
     ) -> None:
         self._recognizer = recognizer
         self._synthesizer = synthesizer
         self._model = model
+        self._knowledge = knowledge
         self._server: grpc.aio.Server | None = None
         self.port = 0
 
@@ -192,6 +210,8 @@ class SpeechServer:
             rpc.add_TextToSpeechServicer_to_server(_TextToSpeech(self._synthesizer), server)  # type: ignore[no-untyped-call]
         if self._model is not None:
             rpc.add_ChatModelServicer_to_server(_ChatModel(self._model), server)  # type: ignore[no-untyped-call]
+        if self._knowledge is not None:
+            add_knowledge(self._knowledge, server)
         self.port = server.add_insecure_port(f"{host}:{port}")
         await server.start()
         self._server = server

@@ -96,6 +96,8 @@ class SynthesisRequest:
     speed: float = 1.0
     """1.0 is the voice's own pace; 1.2 is faster."""
     call_id: str = field(default="", compare=False)
+    first_only: bool = field(default=False, compare=False)
+    """Of a chain of voices, only the first may speak it: for what is kept under that voice's name."""
 
 
 class SpeechSynthesizer(Protocol):

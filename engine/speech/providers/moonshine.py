@@ -10,10 +10,11 @@ from typing import Final
 
 import numpy as np
 
-from engine.audio.format import SAMPLE_BYTES, SAMPLE_RATE, seconds_of
+from engine.audio.format import SAMPLE_BYTES, SAMPLE_RATE
 from engine.audio.resample import engine_to_float
 from engine.errors import RecognitionError
 from engine.speech.ports import RecognitionOptions, RecognitionSession
+from engine.speech.providers.audible import is_audible
 from engine.speech.providers.decode_queue import Decoded, DecodeQueue, Stop
 from engine.speech.providers.hints import HintTree
 from engine.speech.providers.moonshine_model import SAMPLE_RATE as MODEL_RATE
@@ -22,9 +23,6 @@ from engine.speech.providers.moonshine_model import MoonshineModel, packaged_moo
 _LEAD_SECONDS: Final = 0.1
 _TAIL_SECONDS: Final = 0.2
 """Silence put round an utterance: of the amounts tried on telephone clips (0 to 0.5 s) this gave the fewest errors."""
-
-_SILENT_RMS: Final = 40.0
-"""Where no 30 ms are louder than this (-58 dBFS) nothing was said; the network would answer "You" to silence."""
 
 _HEALTH_TIMEOUT: Final = 5.0
 _PLAYBOOKS: Final = 32
@@ -87,7 +85,7 @@ class MoonshineRecognizer:
 
     def _decode(self, pcm: bytes, options: RecognitionOptions, stop: Stop) -> Decoded | None:
         network = self._network
-        if network is None or not _is_audible(pcm):
+        if network is None or not is_audible(pcm):
             return Decoded("", None)
         padded = _silence(_LEAD_SECONDS) + pcm + _silence(_TAIL_SECONDS)
         hints = self._hints_for(network, options.hints) if options.hints else None
@@ -101,15 +99,6 @@ class MoonshineRecognizer:
                 self._hints.clear()
             tree = self._hints[words] = network.hints(words)
         return tree
-
-
-def _is_audible(pcm: bytes) -> bool:
-    if seconds_of(len(pcm)) < 0.03:
-        return False
-    samples = np.frombuffer(pcm, "<i2").astype(np.float32)
-    block = SAMPLE_RATE * 3 // 100
-    blocks = samples[: len(samples) // block * block].reshape(-1, block)
-    return bool(np.square(blocks).mean(axis=1).max() > _SILENT_RMS**2)
 
 
 def _silence(seconds: float) -> bytes:

@@ -22,7 +22,7 @@ DEFAULT_TEXTS: Final = (
     "I need four winter tyres for my car",
     "What is the price of a fitting",
     "Yes please book it for Tuesday morning",
-    "Where is my order",
+    "Where is my order now",
     "Thank you that is all",
 )
 
@@ -32,7 +32,9 @@ class ScriptedRecognizer:
 
     A flush is answered exactly ``flush_seconds`` after it was asked (0 and more), however often an utterance is
     flushed with the same text; every ``partial_every`` seconds of audio (0: never) a longer beginning of it is a
-    partial. An utterance without audio has no words.
+    partial. An utterance without audio has no words. `` / `` in a text stands for a pause of the caller: the first
+    flush is answered by what stands before the first of them, the second by what stands before the second; one with
+    nothing but digital silence since the flush before it is answered as that one was.
     """
 
     def __init__(
@@ -72,7 +74,8 @@ class _ScriptedSession:
         self._timers: dict[asyncio.TimerHandle, int] = {}
         self._utterance: int | None = None
         self._bytes = 0
-        self._partials = 0
+        self._sound = True
+        self._partials = self._flushes = 0
         self._closed = False
 
     async def begin(self, utterance: int) -> None:
@@ -82,24 +85,29 @@ class _ScriptedSession:
                 timer.cancel()
                 del self._timers[timer]
         self._utterance = utterance
-        self._bytes = self._partials = 0
+        self._bytes = self._partials = self._flushes = 0
+        self._sound = True
 
     async def audio(self, pcm: bytes) -> None:
         number = self._open()
         self._bytes += len(pcm)
+        self._sound = self._sound or any(pcm)
         if not self._partial_every:
             return
         due = int(seconds_of(self._bytes) / self._partial_every)
         if due > self._partials:
             self._partials = due
-            words = self._text(number).split()
+            words = self._so_far(number, self._flushes + 1).split()
             # About two and a half words a second, like a caller.
             heard = max(1, int(seconds_of(self._bytes) * 2.5))
             self._tell(Transcript(number, " ".join(words[:heard]), confidence=0.9))
 
     async def flush(self, flush: int) -> None:
         number = self._open()
-        text = self._text(number) if self._bytes else ""
+        if self._sound or not self._flushes:
+            self._flushes += 1
+        self._sound = False
+        text = self._so_far(number, self._flushes) if self._bytes else ""
         answer = Transcript(number, text, flush=flush, confidence=0.95, seconds=self._flush_seconds)
 
         def tell() -> None:
@@ -129,6 +137,9 @@ class _ScriptedSession:
             if self._results.full():
                 self._results.get_nowait()
             self._results.put_nowait(None)
+
+    def _so_far(self, number: int, parts: int) -> str:
+        return " ".join(self._text(number).split(" / ")[:parts])
 
     def _text(self, utterance: int) -> str:
         return self._texts[(utterance - 1) % len(self._texts)]
