@@ -12,17 +12,17 @@ PYTHON ?= $(shell for p in python3 python3.13 python3.12 python3.11 python3.14 p
 
 BIN := .venv/bin
 STAMP := .venv/.installed
-# name of the report : benchmark : calls at once
+# name of the report : benchmark : calls at once : recogniser, where it is not the benchmark's own
 BENCHMARKS := turns-1:turns:1 turns-20:turns:20 overhead:overhead:20 barge-in:barge-in:20 accept:accept:50 \
-	takeover:takeover:10 density:density:
+	takeover:takeover:10 takeover-words:takeover:10:embedded density:density: endpointing:endpointing:
 # Settings of your own may stand in .env (see .env.example).
 WITH_ENV := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
 
-.PHONY: help setup run test check generated generate lock lock-setup proto bench clean distclean
+.PHONY: aloud help setup run test check callers generated generate lock lock-setup proto bench clean distclean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
-	@echo "also: setup check bench generate lock clean distclean"
+	@echo "also: setup check callers bench generate lock clean distclean"
 
 setup: $(STAMP)
 
@@ -45,6 +45,10 @@ check: $(STAMP) generated
 	$(BIN)/mypy
 	$(BIN)/lint-imports
 
+# The conversations of tests/callers, and their table in docs/callers.md.
+callers: $(STAMP)
+	CALLERS_WRITE=1 $(BIN)/pytest tests/callers
+
 # What is made from something else must be what it would be made to.
 generated: $(STAMP)
 	@$(BIN)/python -m ops.generated
@@ -63,11 +67,15 @@ lock-setup: $(STAMP)
 	   	--no-emit-index-url --no-annotate --no-header; } > requirements-setup.lock.new
 	@mv requirements-setup.lock.new requirements-setup.lock
 
+# Callers with real speech through the whole engine, alone; five minutes. `make test` holds them too.
+aloud: $(STAMP)
+	$(BIN)/pytest tests/integration/callers_aloud
+
 bench: $(STAMP)
 	@mkdir -p docs/measurements
 	@missed=; for b in $(BENCHMARKS); do \
 		set -- $$(echo $$b | tr : ' '); \
-		$(BIN)/trunkline bench $$2 $${3:+--calls $$3} --json docs/measurements/$$1.json || missed="$$missed $$1"; done; \
+		$${4:+env TRUNKLINE_STT=$$4} $(BIN)/trunkline bench $$2 $${3:+--calls $$3} --json docs/measurements/$$1.json || missed="$$missed $$1"; done; \
 	if [ -n "$$missed" ]; then echo "not reached:$$missed" >&2; exit 1; fi
 
 clean:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import os
 import threading
 from collections.abc import Callable
@@ -11,6 +12,7 @@ from pathlib import Path
 import ray
 
 from engine.config import Settings
+from engine.errors import TrunklineError
 
 START_NICENESS = 10
 
@@ -50,7 +52,12 @@ class CallActor:
             )
             await CallHost(self._tether, self._settings, workshop, clock, launch=self._launch).run()
 
-        uvloop.run(serve())
+        try:
+            uvloop.run(serve())
+        except Exception:
+            # Told here, masked: what this raises is written by Ray as it is, in logs of its own.
+            logging.getLogger(__name__).exception("a call's process failed")
+            raise TrunklineError("a call's process failed; its own log says why") from None
 
 
 def _load() -> None:

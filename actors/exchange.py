@@ -12,7 +12,7 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
@@ -26,6 +26,7 @@ from engine.audio.blackbox import BlackBox
 from engine.clock import Clock
 from engine.config import Settings
 from engine.errors import LeaseError, ProtocolError
+from engine.logs import call_logging
 from engine.speech.leases import Lease, Service
 
 WATCH_SECONDS = 0.25
@@ -108,9 +109,13 @@ class Exchange:
         clock: Clock,
         on_hosts_changed: Callable[[], None],
         on_arrived: Callable[[str], None],
+        about: Callable[[str], Mapping[str, str]] = lambda _dialled: {},
     ) -> None:
-        """``on_hosts_changed``: a process came, went, or became free; ``on_arrived``: the one of this launch came."""
+        """``about``: what the first event says of a dialled number's playbook.
+
+        ``on_hosts_changed``: a process came, went, or became free; ``on_arrived``: the one of this launch came."""
         self._on_arrived = on_arrived
+        self._about = about
         self._settings = settings
         self._registry = registry
         self._journal = journal
@@ -123,7 +128,7 @@ class Exchange:
         self._calls: dict[str, ActiveCall] = {}
         self._strangers = 0
         self._tasks: set[asyncio.Task[Any]] = set()
-        self._prepared = ""
+        self._prepared: dict[str, str] = {}
         self._idle = asyncio.Event()
         self.draining = False
         self.counts = Counts()
@@ -152,11 +157,11 @@ class Exchange:
             for call in self._calls.values()
         ]
 
-    def prepared(self, path: str) -> None:
-        """Where the fixed sentences' audio lies."""
-        self._prepared = path
+    def prepared(self, path: str, playbook: str = "") -> None:
+        """Where the audio of a playbook's fixed sentences lies; no name is the first playbook's."""
+        self._prepared[playbook] = path
         for host in self._hosts:
-            host.tether.send({"type": say.PREPARE, "path": path})
+            host.tether.send({"type": say.PREPARE, "path": path, "playbook": playbook})
 
     def command(self, call_id: str, command: Message) -> bool:
         """Pass a supervisor's command to a call; whether there is such a call."""
@@ -217,8 +222,9 @@ class Exchange:
         box, box_fd = BlackBox.create()
         call = ActiveCall(start, connection, box, box_fd)
         self._calls[start.call_id] = call
-        self._note(start.call_id, "admitted")
-        await self._connect(call, takeover=False, frames_sent=sent)
+        self._note(start.call_id, "admitted", **self._about(start.dialled))
+        with call_logging(start.call_id):
+            await self._connect(call, takeover=False, frames_sent=sent)
 
     async def _connect(self, call: ActiveCall, *, takeover: bool, frames_sent: int = 0) -> None:
         """Give ``call`` to a warm process; to the operator where none becomes free in time."""
@@ -309,8 +315,8 @@ class Exchange:
     def _on_hello(self, host: Host, message: Message, descriptors: list[int]) -> None:
         host.pid = int(message["pid"])
         self._on_arrived(str(message.get("launch", "")))
-        if self._prepared:
-            host.tether.send({"type": say.PREPARE, "path": self._prepared})
+        for playbook, path in self._prepared.items():
+            host.tether.send({"type": say.PREPARE, "path": path, "playbook": playbook})
         if not descriptors:
             return
         # The ingress was replaced while this process led a call: take our duplicates of it.
@@ -320,7 +326,7 @@ class Exchange:
         try:
             call = ActiveCall(start, connection, BlackBox(descriptors[1]), descriptors[1], host=host)
         except ProtocolError as error:
-            logger.error("a call could not be adopted: %s", error)
+            logger.error("a call could not be adopted: %s", error, extra={"call_id": start.call_id})
             connection.close()
             os.close(descriptors[1])
             return

@@ -24,10 +24,12 @@ from engine.audio.line import Line
 from engine.audio.playout import Playout
 from engine.clock import Clock
 from engine.config import Settings
-from engine.dialogue.call import Call, Journal, Outcome, Parts
+from engine.dialogue.call import Call
 from engine.dialogue.checkpoint import Checkpoint
+from engine.dialogue.parts import Journal, Outcome, Parts
 from engine.errors import LeaseError, ProtocolError
-from engine.logs import call_logging
+from engine.logs import leading_call
+from engine.privacy import MaskedConversation, Masker
 from engine.speech.leases import Lease, Leases, Service
 
 LEASE_SECONDS = 3.0
@@ -36,6 +38,11 @@ OUTCOME_SECONDS = 0.3
 """How long the ingress may take to note how the call ends."""
 RETRY_SECONDS = 0.05
 """Between two tries to reach an ingress that is gone."""
+LEASE_AHEAD_SECONDS = 0.8
+"""Into the call the greeting is on its way, and what the first answer needs is leased."""
+LEARN_SECONDS = 0.2
+LEARN_MESSAGES = 30
+"""Of the conversation so far, for a process that takes a call over."""
 ORPHAN_SECONDS = 60.0
 """After this long without an ingress and without a call the process ends."""
 
@@ -45,8 +52,11 @@ logger = logging.getLogger(__name__)
 class Workshop(Protocol):
     """Puts the parts of a call together; made once for the process."""
 
-    def prepared(self, path: Path) -> None:
-        """The fixed sentences' audio lies here."""
+    def prepared(self, path: Path, playbook: str = "") -> None:
+        """The audio of a playbook's fixed sentences lies here."""
+
+    async def lease_ahead(self, leases: Leases) -> None:
+        """Lease and connect what the first answer will need. Raises nothing."""
 
     def parts(self, start: CallStart, *, box: BlackBox, playout: Playout, leases: Leases, journal: Journal) -> Parts:
         """Everything one call needs."""
@@ -120,6 +130,7 @@ class CallHost:
         self._task: asyncio.Task[None] | None = None
         self._leases: TetherLeases | None = None
         self._descriptors: tuple[int, int] | None = None
+        self._learned = MaskedConversation(Masker())
         self._outcome_noted = asyncio.Event()
         self._served = itertools.count(1)
 
@@ -168,7 +179,7 @@ class CallHost:
         elif kind == say.OUTCOME:
             self._outcome_noted.set()
         elif kind == say.PREPARE:
-            self._workshop.prepared(Path(message["path"]))
+            self._workshop.prepared(Path(message["path"]), str(message.get("playbook", "")))
         elif kind == say.COMMAND and self._call is not None:
             self._on_command(self._call, message)
         elif kind == say.EXIT:
@@ -212,7 +223,10 @@ class CallHost:
     async def _lead(self, start: CallStart, line_fd: int, box_fd: int, *, takeover: bool, frames_sent: int) -> None:
         """One call, from the hand-over to the end."""
         self._leases = TetherLeases(self._send)
-        with call_logging(start.call_id):
+        masker = Masker()
+        masker.learn_number(start.caller)
+        self._learned = MaskedConversation(masker)
+        with leading_call(start.call_id, masker):
             try:
                 box = BlackBox(box_fd)
                 try:
@@ -259,7 +273,25 @@ class CallHost:
         call.attach(line)
         self._call = call
         saved = box.load() if takeover else None
-        await call.run(self._note_outcome, None if saved is None else Checkpoint.from_bytes(saved))
+        checkpoint = None if saved is None else Checkpoint.from_bytes(saved)
+        if checkpoint is not None:  # not now, when the next frame is due
+            said = [message.content for message in checkpoint.messages if message.role in {"user", "assistant"}]
+            asyncio.get_running_loop().call_later(LEARN_SECONDS, self._learn, said[-LEARN_MESSAGES:])
+        ahead = asyncio.create_task(self._lease_ahead(leases), name="lease-ahead")
+        try:
+            await call.run(self._note_outcome, checkpoint)
+        finally:
+            ahead.cancel()
+            await asyncio.gather(ahead, return_exceptions=True)
+
+    async def _lease_ahead(self, leases: Leases) -> None:
+        await asyncio.sleep(LEASE_AHEAD_SECONDS)
+        await self._workshop.lease_ahead(leases)
+
+    def _learn(self, said: list[str]) -> None:
+        """Know the names again that the process before this one knew."""
+        for text in said:
+            self._learned.event({"type": "partial", "agent": text})
 
     async def _note_outcome(self, outcome: Outcome) -> None:
         """Have the ingress know how the call ends before the PBX can ask."""
@@ -270,4 +302,8 @@ class CallHost:
 
     def _journal(self, kind: str, fields: dict[str, Any]) -> None:
         event = {"type": kind, "t": round(self._clock.now(), 4), **fields}
+        try:
+            self._learned.event(event)  # so that names which were said here stand in no line of the log
+        except Exception:  # no call ends for it
+            logger.exception("nothing was learned of an event for masking")
         self._send({"type": say.EVENT, "event": event}, droppable=True)

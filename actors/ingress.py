@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import socket
@@ -14,6 +15,7 @@ from typing import Any
 
 import ray
 
+from engine.agent.playbook import Playbook
 from engine.config import Settings
 
 logger = logging.getLogger(__name__)
@@ -74,21 +76,30 @@ class _Node:
     """The parts of a running ingress."""
 
     def __init__(self, settings: Settings, run_dir: Path, store_url: str, ports: tuple[int, int]) -> None:
+        from actors.business_api import business_address
         from actors.exchange import Exchange
         from actors.journal import Journal
         from actors.leases import ServeBroker
-        from actors.measures import ExchangeCollector
+        from actors.measures import BreakerCollector, ExchangeCollector
         from actors.pool import Pool
         from actors.registry import Registry
+        from engine.agent.business import business_texts
+        from engine.agent.playbooks import Playbooks
         from engine.audio.silero import prepare_weights
+        from engine.breaker import Breakers
         from engine.clock import LoopClock
+        from engine.privacy import Masker
 
         clock = LoopClock()
         self._settings = settings
+        self._playbooks = Playbooks(settings.dialogue.playbook)
+        for playbook in self._playbooks:  # what is missing is told now, not by every process of a call
+            business_address(playbook, settings.store, environ=os.environ, store_url=store_url)
         self._ports = ports
         self._tether = run_dir / "ingress.sock"
         self.registry = Registry(clock, settings.pool.announce_ttl_s)
-        self.journal = Journal()
+        own = [text for playbook in self._playbooks for text in business_texts(playbook)]
+        self.journal = Journal(partial(Masker, own))
         self.broker = ServeBroker(settings)
         self.exchange = Exchange(
             settings,
@@ -98,6 +109,7 @@ class _Node:
             clock=clock,
             on_hosts_changed=self._hosts_changed,
             on_arrived=self._process_arrived,
+            about=self._about,
         )
         self.pool = Pool(
             settings,
@@ -109,6 +121,7 @@ class _Node:
             busy=lambda: self.exchange.active,
         )
         ExchangeCollector(self.exchange)
+        BreakerCollector(Breakers(settings.paths.breakers).readings)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Any = None
 
@@ -129,6 +142,8 @@ class _Node:
         await self._prepare_phrases()
         await self._until_warm()
         await self._serve_http(host, self._ports[1])
+        gc.collect()
+        gc.freeze()  # what was loaded so far is never garbage: collections while calls run stay short
         listener = _listen(host, self._ports[0])
         self._tasks.append(asyncio.create_task(self.exchange.accept(listener), name="accept"))
 
@@ -156,11 +171,18 @@ class _Node:
         await self.pool.close()
         await self.broker.close()
 
+    def _about(self, dialled: str) -> dict[str, str]:
+        playbook = self._playbooks.dialled(dialled)
+        return {"playbook": playbook.name, "version": playbook.version}
+
     async def _prepare_phrases(self) -> None:
+        for playbook in self._playbooks:
+            await self._prepare_phrases_of(playbook)
+
+    async def _prepare_phrases_of(self, playbook: Playbook) -> None:
         """The fixed sentences' audio; without it calls work, but greet a little later."""
         from actors.phrases import prepare
-        from engine.agent.numbers import spell_out
-        from engine.agent.playbook import load_playbook
+        from engine.agent.playbooks import language_of, spelling_of
         from engine.dialogue.prepared import pieces_to_prepare
         from engine.errors import TrunklineError
         from engine.speech.grpc_client import Channels, GrpcSynthesizer
@@ -168,19 +190,18 @@ class _Node:
         from engine.speech.providers.factory import voice_identity
 
         settings = self._settings
-        playbook = load_playbook(settings.dialogue.playbook)
-        language = settings.dialogue.language
+        language = language_of(playbook, settings.dialogue.language)
         channels = Channels()
         try:
             path = await prepare(
                 pieces_to_prepare(playbook.phrases, settings.dialogue.first_clause_words),
-                spell=partial(spell_out, language=language),
+                spell=spelling_of(playbook, language),
                 request=SynthesisRequest("", settings.speech.voice or playbook.voice, language, settings.speech.speed),
                 identity=voice_identity(settings),
                 synthesizer=GrpcSynthesizer(_OwnLeases(self.broker), channels),
                 folder=settings.paths.state_dir / "phrases",
             )
-            self.exchange.prepared(str(path))
+            self.exchange.prepared(str(path), playbook.name)
         except (TrunklineError, OSError) as error:
             logger.error("the fixed sentences could not be prepared: %s", error)
         finally:

@@ -1,12 +1,17 @@
-"""The events of recent calls, kept in memory for whoever watches a call or asks how it ended."""
+"""The events of recent calls, kept in memory for whoever watches a call or asks how it ended.
+
+In memory they are whole, for those who may see that; whoever watches gets them as his role may.
+"""
 
 from __future__ import annotations
 
 import asyncio
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
+
+from engine.privacy import MaskedConversation, Masker, Role
 
 Event = dict[str, Any]
 Next = Literal["operator", "hangup"]
@@ -36,7 +41,9 @@ class Record:
 class Journal:
     """Records of the calls of this ingress."""
 
-    def __init__(self) -> None:
+    def __init__(self, masker: Callable[[], Masker] = Masker) -> None:
+        """``masker``: a new one for each onlooker, which knows what belongs to the business."""
+        self._masker = masker
         self._records: OrderedDict[str, Record] = OrderedDict()
 
     def open(self, call_id: str) -> Record:
@@ -63,8 +70,9 @@ class Journal:
         record.ended = True
         record.changed.set()
 
-    async def watch(self, record: Record) -> AsyncIterator[Event]:
-        """All events of a call that are still kept, then each new one, until it has ended."""
+    async def watch(self, record: Record, role: Role = Role.VIEWER) -> AsyncIterator[Event]:
+        """All events of a call that are still kept, then each new one, until it has ended, as ``role`` may see them."""
+        seen_by = MaskedConversation(self._masker())
         seen = record.count - len(record.events)
         record.watchers += 1
         try:
@@ -72,7 +80,7 @@ class Journal:
                 record.changed.clear()
                 missing = min(record.count - seen, len(record.events))
                 for event in list(record.events)[len(record.events) - missing :]:
-                    yield event
+                    yield event if role.sees_everything else seen_by.event(event)
                     seen += 1
                 seen = max(seen, record.count - len(record.events))
                 if seen < record.count:

@@ -117,14 +117,15 @@ class ServeBroker:
             raise
         except Exception as error:
             # The replica is gone; the call notices by its stream and asks for another.
-            logger.info("a lease of %s ended: %s", lease.service, type(error).__name__)
+            what = type(error).__name__
+            logger.info("a lease of %s ended: %s", lease.service, what, extra={"call_id": call_id})
 
     async def _move(self, held: _Held, call_id: str, on_moved: OnMoved) -> None:
         old = held.lease
         try:
             lease = await self.acquire(old.service, call_id, on_moved)
         except LeaseError as error:
-            logger.warning("a lease could not be renewed: %s", error)
+            logger.warning("a lease could not be renewed: %s", error, extra={"call_id": call_id})
             return
         if old.number not in self._held:  # released meanwhile
             self.release(lease)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import fields
+from typing import get_args
 
 from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
 from actors.exchange import Counts, Exchange
+from engine.breaker import BreakerReading, StateName
 
 _HELP = {
     "connections": "Connections accepted from a PBX.",
@@ -45,3 +48,26 @@ class ExchangeCollector(Collector):
             gauge.add_metric([], value)
             families.append(gauge)
         return families
+
+
+class BreakerCollector(Collector):
+    """Reads the node's circuit breakers when metrics are asked for."""
+
+    def __init__(
+        self, readings: Callable[[], tuple[BreakerReading, ...]], registry: CollectorRegistry = REGISTRY
+    ) -> None:
+        self._readings = readings
+        registry.register(self)
+
+    def collect(self) -> list[Metric]:
+        state = GaugeMetricFamily(
+            "trunkline_breaker_state", "1 for the state that a circuit breaker is in, else 0.", labels=["name", "state"]
+        )
+        failures = GaugeMetricFamily(
+            "trunkline_breaker_failures", "Failures in a row that a circuit breaker has counted.", labels=["name"]
+        )
+        for reading in self._readings():
+            for name in get_args(StateName):
+                state.add_metric([reading.name, name], float(name == reading.state))
+            failures.add_metric([reading.name], reading.failures)
+        return [state, failures]

@@ -12,6 +12,7 @@ import json
 import mmap
 import os
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 
 from engine.errors import ProtocolError
@@ -55,8 +56,9 @@ async def prepare(
     identity: str,
     synthesizer: SpeechSynthesizer,
     folder: Path,
+    anew: bool = False,
 ) -> Path:
-    """The file with the audio of ``pieces``, made where it is not there yet.
+    """The file with the audio of ``pieces``, made where it is not there yet, or ``anew`` in any case.
 
     ``request`` says voice, language and speed; ``identity`` names the synthesiser: another one makes another file.
     Raises SynthesisError, or OSError where the folder cannot be written.
@@ -64,13 +66,13 @@ async def prepare(
     texts = list(dict.fromkeys(spell(piece) for piece in pieces))
     key = json.dumps([_FORMAT, identity, request.voice, request.language, request.speed, texts])
     path = folder / f"{hashlib.sha256(key.encode()).hexdigest()[:24]}.phrases"
-    if path.exists():
+    if path.exists() and not anew:
         return path
     places: list[tuple[str, int, int]] = []
     audio = bytearray()
     for text in texts:
         start = len(audio)
-        asked = SynthesisRequest(text, request.voice, request.language, request.speed)
+        asked = replace(request, text=text)
         async for chunk in synthesizer.synthesize(asked):
             audio += chunk
         places.append((text, start, len(audio) - start))

@@ -15,6 +15,7 @@ from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from actors.journal import MOST_WATCHERS, Journal
 from actors.registry import Registry
 from engine.config import Secret
+from engine.privacy import Role
 
 LONGEST_BODY = 4_096
 LONGEST_FIELD = 256
@@ -78,9 +79,18 @@ class TelephonyRoutes:
         return PlainTextResponse(record.next if record is not None else "operator")
 
     async def events(self, call_id: str, request: Request) -> Response:
-        """The call's events, one JSON object a line, until it has ended."""
+        """The call's events, one JSON object a line, until it has ended; masked.
+
+        ``?view=full`` gives them as they are; only where a token is set, and shown.
+        """
         if not self._allowed(request, {}):
             return _no_token()
+        view = request.query_params.get("view", "masked")
+        if view not in {"masked", "full"}:
+            return PlainTextResponse("view: masked or full is expected\n", 400)
+        if view == "full" and not self._token:
+            return PlainTextResponse("view=full needs TRUNKLINE_TELEPHONY_TOKEN to be set\n", 403)
+        role = Role.SUPERVISOR if view == "full" else Role.VIEWER
         call_id = call_id.lower()
         record = self._journal.get(call_id)
         if record is None and self._registry.is_announced(call_id):
@@ -91,7 +101,7 @@ class TelephonyRoutes:
             return PlainTextResponse("too many watch this call\n", 503)
 
         async def lines() -> AsyncIterator[str]:
-            async for event in self._journal.watch(record):
+            async for event in self._journal.watch(record, role):
                 yield json.dumps(event, ensure_ascii=False, separators=(",", ":")) + "\n"
 
         return StreamingResponse(lines(), media_type="application/x-ndjson")

@@ -64,7 +64,13 @@ class CallResult:
 
 
 def place_call(
-    settings: Settings, wavs: Sequence[Path], *, caller: str = "", record: Path | None = None, as_json: bool = False
+    settings: Settings,
+    wavs: Sequence[Path],
+    *,
+    caller: str = "",
+    dialled: str = "",
+    record: Path | None = None,
+    as_json: bool = False,
 ) -> None:
     """Call the engine of these settings and print what was said; exits with 1 when something got no answer.
 
@@ -79,6 +85,7 @@ def place_call(
             f"http://{shown}:{network.telephony_port}",
             [(path.name, read_wav(path)) for path in wavs],
             caller=caller,
+            dialled=dialled,
             token=network.telephony_token.reveal(),
             record=record,
             tell=(lambda _line: None) if as_json else print,
@@ -96,6 +103,7 @@ async def call_engine(
     said: Sequence[tuple[str, bytes]],
     *,
     caller: str = "",
+    dialled: str = "",
     token: str = "",
     record: Path | None = None,
     tell: Callable[[str], object] = print,
@@ -107,7 +115,7 @@ async def call_engine(
     Raises ExchangeError, NotConnectedError; ConfigurationError when the recording cannot be written.
     """
     async with Exchange(telephony, token=token) as exchange:
-        leg = Caller(address, exchange, caller=caller, follow=True)
+        leg = Caller(address, exchange, caller=caller, dialled=dialled, follow=True)
         result = CallResult(str(leg.call_id))
         async with leg:
             await _converse(leg, result, said, tell)

@@ -77,6 +77,7 @@ class Caller(Leg):
         *,
         metronome: Metronome | None = None,
         caller: str = "",
+        dialled: str = "",
         channel: str = "",
         call_id: uuid.UUID | None = None,
         answer_gap: float = ANSWER_GAP,
@@ -90,6 +91,7 @@ class Caller(Leg):
         """
         super().__init__(call_id or uuid.uuid4(), keep_audio=keep_audio)
         self.caller = caller
+        self._dialled = dialled
         self.engine_events: list[EngineEvent] = []
         """What the engine told of this call, with ``follow``."""
         self._address = address
@@ -117,7 +119,9 @@ class Caller(Leg):
     async def dial(self) -> None:
         """Register, connect and begin to stream. Raises ExchangeError, NotConnectedError."""
         if self._exchange is not None:
-            await self._exchange.announce(str(self.call_id), caller=self.caller, channel=self._channel)
+            await self._exchange.announce(
+                str(self.call_id), caller=self.caller, channel=self._channel, dialled=self._dialled
+            )
         if self._beats is None:
             self._beats = self._own_beats = Metronome(slots=1)
         await self.connect(self._address, self._beats)

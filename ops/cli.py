@@ -25,6 +25,17 @@ bench: Final = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(bench)
+knowledge: Final = typer.Typer(
+    name="knowledge",
+    help="What the business tells its callers: try the search, put articles into the database.",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+)
+app.add_typer(knowledge)
+agent: Final = typer.Typer(
+    name="agent", help="Try out what an agent does.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(agent)
 
 Wavs = Annotated[list[Path], typer.Argument(metavar="WAV…", help="Sound files, any rate.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -56,6 +67,7 @@ def up(
 def call(
     wavs: Wavs,
     caller: Annotated[str, typer.Option(metavar="NUMBER", help="The caller's number.")] = "",
+    dialled: Annotated[str, typer.Option(metavar="NUMBER", help="The number dialled: it chooses the playbook.")] = "",
     record: Annotated[Path | None, typer.Option(metavar="FILE", help="Record both sides, in stereo.")] = None,
     *,
     as_json: Json = False,
@@ -64,7 +76,20 @@ def call(
     from engine.config import load_settings
     from ops.call import place_call
 
-    place_call(load_settings(), wavs, caller=caller, record=record, as_json=as_json)
+    place_call(load_settings(), wavs, caller=caller, dialled=dialled, record=record, as_json=as_json)
+
+
+@agent.command(name="try")
+def agent_try(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="Conversations and what should follow.")],
+    *,
+    as_json: Json = False,
+) -> None:
+    """Print the tool call that the configured model makes next in each conversation, and whether it should."""
+    from engine.config import load_settings
+    from ops.agent_try import try_file
+
+    try_file(load_settings(), file, as_json=as_json)
 
 
 @app.command()
@@ -123,6 +148,39 @@ def version() -> None:
     print(f"trunkline {metadata.version('trunkline')}, ray {metadata.version('ray')}, Python {sys.version.split()[0]}")
 
 
+@knowledge.command("try")
+def knowledge_try(
+    file: Annotated[Path, typer.Argument(metavar="FILE", help="JSON of passages and questions.", show_default=False)],
+    *,
+    words: Annotated[bool, typer.Option("--words", help="By words alone, as without the embeddings.")] = False,
+    as_json: Json = False,
+) -> None:
+    """Ask a file's questions of its passages; print what is found and how often it is right."""
+    from engine.agent.playbooks import Playbooks
+    from engine.config import load_settings
+    from ops.knowledge_try import run
+
+    run(file, Playbooks(load_settings().dialogue.playbook), words_only=words, as_json=as_json)
+
+
+@knowledge.command("embed")
+def knowledge_embed(
+    playbooks: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="PLAYBOOK…", help="Names or folders; none: the configured ones.", show_default=False),
+    ] = None,
+    *,
+    forget_other_models: Annotated[
+        bool, typer.Option("--forget-other-models", help="Remove vectors that another model made.")
+    ] = False,
+) -> None:
+    """Load the playbooks' articles into the knowledge database and embed what is new; print what was done as JSON."""
+    from engine.config import load_settings
+    from ops.knowledge_job import run
+
+    run(load_settings(), playbooks or (), forget_other_models=forget_other_models)
+
+
 _BENCHMARKS: Final = {
     "overhead": "What the engine adds to the latencies of its providers (scripted).",
     "density": "How many calls at once this machine holds (scripted).",
@@ -130,6 +188,7 @@ _BENCHMARKS: Final = {
     "turns": "From the end of speech to the first sound, with the embedded models.",
     "accept": "From the connect to the first frame and the greeting (scripted).",
     "takeover": "What a caller hears when the process of his call is killed (scripted).",
+    "endpointing": "How long the engine waits after a sentence, and how often it takes a pause for the end (embedded).",
 }
 
 

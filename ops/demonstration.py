@@ -12,7 +12,14 @@ from engine.config import Settings
 from ops.call import call_engine
 
 FOLDER: Final = Path(__file__).parent / "demo"
-SAID: Final = ("order_status.wav", "winter_tyres.wav", "opening_hours.wav", "goodbye.wav")
+SAID: Final = (
+    "order_status.wav",
+    "winter_tyres.wav",
+    "first_one.wav",
+    "four_tyres.wav",
+    "phone_number.wav",
+    "goodbye.wav",
+)
 CALLER: Final = "+15550100"
 """A number that belongs to nobody (reserved for fiction)."""
 

@@ -16,6 +16,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import asdict, dataclass
+from functools import partial
 from importlib import metadata
 from pathlib import Path
 from typing import Final, Literal, Protocol
@@ -239,34 +240,53 @@ def check_disk(settings: Settings) -> Iterator[Finding]:
 
 
 def check_playbook(settings: Settings) -> Iterator[Finding]:
-    from engine.agent.playbook import load_playbook
+    from actors.business_api import business_address
+    from engine.agent.playbooks import Playbooks
+    from engine.agent.toolbox import open_tools
 
     try:
-        load_playbook(settings.dialogue.playbook)
+        playbooks = Playbooks(settings.dialogue.playbook)
+        for playbook in playbooks:
+            open_tools(playbook)
+            business_address(playbook, settings.store, environ=os.environ, store_url="http://embedded.invalid")
     except ConfigurationError as error:
         yield Finding("playbook", "broken", str(error), "correct it, or set TRUNKLINE_PLAYBOOK to another")
     else:
-        yield Finding("playbook", "ok", settings.dialogue.playbook)
+        for playbook in playbooks:
+            leads = ", ".join(playbook.dialled) or "no number of its own"
+            first = "all other numbers" if playbook is playbooks.default else ""
+            told = f"{playbook.name} {playbook.version}: {leads}{' and ' if first else ''}{first}"
+            yield Finding("playbook", "ok", told)
 
 
 def check_providers(settings: Settings) -> Iterator[Finding]:
     """Whether recogniser, voice and model load and work."""
-    from engine.speech.providers.factory import make_model, make_recognizer, make_synthesizer
+    from engine.speech.providers.factory import make_one_model, make_one_recognizer, make_one_synthesizer
 
-    makers: dict[str, tuple[str, str, Callable[[Settings], _Provider]]] = {
-        "recogniser": ("TRUNKLINE_STT", settings.speech.stt, make_recognizer),
-        "voice": ("TRUNKLINE_TTS", settings.speech.tts, make_synthesizer),
-        "chat model": ("TRUNKLINE_LLM", settings.speech.llm, make_model),
-    }
-    for name, (variable, value, make) in makers.items():
+    tried: list[tuple[str, str, str, Callable[[], _Provider]]] = [
+        # Of a chain each by itself: together they would hide what one of them fails at.
+        *(
+            ("recogniser", "TRUNKLINE_STT", name, partial(make_one_recognizer, name, settings))
+            for name in settings.speech.stt.split(",")
+        ),
+        *(
+            ("voice", "TRUNKLINE_TTS", name, partial(make_one_synthesizer, name, settings))
+            for name in settings.speech.tts.split(",")
+        ),
+        *(
+            ("chat model", "TRUNKLINE_LLM", name, partial(make_one_model, name, settings))
+            for name in settings.speech.llm.split(",")
+        ),
+    ]
+    for check, variable, value, make in tried:
         started = time.monotonic()
         try:
-            asyncio.run(_try_provider(lambda make=make: make(settings)))  # type: ignore[misc]
+            asyncio.run(_try_provider(make))
         except (TrunklineError, ImportError, OSError) as error:
             told = "no answer" if isinstance(error, TimeoutError) else str(error)
-            yield Finding(name, "broken", f"{value}: {told}", f"{_provider_mend(error)}, or set {variable} to another")
+            yield Finding(check, "broken", f"{value}: {told}", f"{_provider_mend(error)}, or set {variable} to another")
         else:
-            yield Finding(name, "ok", f"{value}: loads and works in {time.monotonic() - started:.1f} s")
+            yield Finding(check, "ok", f"{value}: loads and works in {time.monotonic() - started:.1f} s")
 
 
 def _provider_mend(error: Exception) -> str:

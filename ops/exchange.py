@@ -54,9 +54,9 @@ class Exchange:
     ) -> None:
         await self.close()
 
-    async def announce(self, call_id: str, *, caller: str = "", channel: str = "") -> None:
+    async def announce(self, call_id: str, *, caller: str = "", channel: str = "", dialled: str = "") -> None:
         """Register a call, form-encoded as a dialplan's CURL() does. Raises ExchangeError."""
-        form = {"uuid": call_id, "caller": caller, "channel": channel}
+        form = {"uuid": call_id, "caller": caller, "channel": channel, "dialled": dialled}
         status, text = await self._ask("POST", self._url, form)
         if status >= 300:
             raise ExchangeError(f"registration was answered with {status} {text[:200].strip()}")

@@ -11,7 +11,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Final, Protocol, TypeVar
 
-from engine.agent.speakable import spell_out
+from engine.agent.playbooks import Playbooks, language_of, spelling_of
 from engine.audio.format import FRAME_BYTES, seconds_of
 from engine.audio.wav import read_wav, write_wav
 from engine.config import Settings
@@ -41,9 +41,10 @@ def transcribe(settings: Settings, wavs: Sequence[Path], *, as_json: bool = Fals
 
 
 async def _transcribe(settings: Settings, audio: Sequence[tuple[Path, bytes]], *, as_json: bool) -> None:
+    language = _language(settings)
     async with _running(make_recognizer(settings)) as recogniser:
         for wav, pcm in audio:
-            found = await recognise(recogniser, wav, pcm, settings.dialogue.language)
+            found = await recognise(recogniser, wav, pcm, language)
             if as_json:
                 print(json.dumps(asdict(found), ensure_ascii=False), flush=True)
             else:
@@ -87,8 +88,9 @@ def say(settings: Settings, text: str, out: Path) -> None:
 
 
 async def _say(settings: Settings, text: str, out: Path) -> None:
-    speech, language = settings.speech, settings.dialogue.language
-    request = SynthesisRequest(spell_out(text, language), speech.voice, language, speech.speed, call_id="say")
+    speech, language = settings.speech, _language(settings)
+    spell = spelling_of(Playbooks(settings.dialogue.playbook).default, language)
+    request = SynthesisRequest(spell(text), speech.voice, language, speech.speed, call_id="say")
     async with _running(make_synthesizer(settings)) as voice:
         pcm, first = await speak(voice, request)
     try:
@@ -113,6 +115,11 @@ async def speak(voice: SpeechSynthesizer, request: SynthesisRequest) -> tuple[by
     if not pcm:
         raise SynthesisError("the voice gave no audio")
     return bytes(pcm), first
+
+
+def _language(settings: Settings) -> str:
+    """The first playbook's, as its calls are in it. Raises ConfigurationError."""
+    return language_of(Playbooks(settings.dialogue.playbook).default, settings.dialogue.language)
 
 
 class _Provider(Protocol):

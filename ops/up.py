@@ -13,9 +13,11 @@ import sys
 import tempfile
 import time
 from dataclasses import replace
+from http.client import HTTPConnection, HTTPException
 from pathlib import Path
 from types import FrameType
 from typing import Any, Final
+from urllib.parse import urlsplit
 
 from engine.config import Secret, Settings
 from engine.errors import ConfigurationError, TrunklineError
@@ -195,7 +197,8 @@ class _Engine:
         if store_url == "embedded":
             from serve_apps.demo_store import deployment as demo_store  # noqa: PLC0415
 
-            wanted["store"] = (demo_store.build(settings.store.token.reveal()), "/store")
+            token, switch = settings.store.token.reveal(), settings.store.demo_admin_token.reveal()
+            wanted["store"] = (demo_store.build(token, admin_token=switch), "/store")
             store_url = f"http://{settings.network.host}:{self._ports.admin}/store"
         wanted["admin"] = (admin.build(), "/")
         for name, (application, prefix) in wanted.items():
@@ -207,6 +210,8 @@ class _Engine:
             if failed:
                 raise TrunklineError(f"{failed[0]} could not be started: {self._why(failed[0])}")
             if all(states.get(name) == "RUNNING" for name in wanted):
+                if "store" in wanted:
+                    _ask_once(f"{store_url}/healthz", deadline)
                 return store_url
             if time.monotonic() > deadline:
                 raise TrunklineError(f"not running after {START_SECONDS:g} s: {states}")
@@ -241,6 +246,24 @@ class _Engine:
                 ray.get(self._ingress.stop.remote(), timeout=5)
                 ray.get(self._run, timeout=10)
         ray.shutdown()
+
+
+def _ask_once(url: str, deadline: float) -> None:
+    """Have an answer from ``url``: the first one by way of Serve's proxy takes seconds that no caller shall wait."""
+    where = urlsplit(url)
+    while True:
+        connection = HTTPConnection(where.netloc, timeout=max(0.1, deadline - time.monotonic()))
+        try:
+            connection.request("GET", where.path)
+            connection.getresponse().read()
+        except (OSError, HTTPException) as error:
+            if time.monotonic() > deadline:
+                raise TrunklineError(f"no answer from {url}: {error}") from error
+            time.sleep(0.05)
+        else:
+            return
+        finally:
+            connection.close()
 
 
 def _demonstrate(settings: Settings, ports: Ports) -> None:

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import gc
 import logging
 import os
 import random
 import time
 from collections.abc import AsyncIterator
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import ray
 from ray import serve
@@ -21,8 +22,13 @@ from ray import serve
 from engine.config import Settings
 from engine.speech.leases import RENEW, Service
 
+if TYPE_CHECKING:
+    from engine.knowledge.assembly import Library
+
 HEALTH_PERIOD_SECONDS = 10.0
 HEALTH_TIMEOUT_SECONDS = 30.0
+OUTSIDE_PERIOD_SECONDS = 60.0
+"""A service of others is asked more seldom: nobody is restarted for it, the log alone learns of it."""
 LEAVE_WAIT_SECONDS = 1.0
 MODEL_NICENESS = 4
 
@@ -38,10 +44,13 @@ class Replica:
         from engine.speech.providers import factory
 
         configure_logging(settings.logging)
-        _yield_to_calls()
+        named = {"stt": settings.speech.stt, "tts": settings.speech.tts, "llm": settings.speech.llm}[service].split(",")
+        if service != "llm" and "embedded" in named:
+            _yield_to_calls()  # before it has threads: they take its priority over
         self._service = service
         self._renew = settings.speech.lease_renew_s
         self._provider: Any
+        self._library: Library | None = None
         if service == "stt":
             self._provider = factory.make_recognizer(settings)
             self._server = SpeechServer(recognizer=self._provider)
@@ -50,13 +59,20 @@ class Replica:
             self._server = SpeechServer(synthesizer=self._provider)
         else:
             self._provider = factory.make_model(settings)
-            self._server = SpeechServer(model=self._provider)
+            self._library = factory.make_library(settings)
+            self._server = SpeechServer(model=self._provider, knowledge=self._library)
+            if self._library is not None:
+                await self._library.start()
         await self._provider.start()
         host = settings.network.host if settings.ray.address == "" else str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
         port = await self._server.start(host)
         self._address = f"{host}:{port}"
         self._leases = 0
         self._checked_at = 0.0
+        outside = any(map(factory.is_outside, named))
+        self._health_period = OUTSIDE_PERIOD_SECONDS if outside else HEALTH_PERIOD_SECONDS
+        gc.collect()
+        gc.freeze()  # what was loaded so far is never garbage: collections while it serves stay short
         logger.info("%s serves at %s", service, self._address)
 
     async def lease(self, call_id: str) -> AsyncIterator[str]:
@@ -74,7 +90,7 @@ class Replica:
         """The provider does its work for real. Raises what it raises."""
         # A busy provider shows every moment that it works; an idle one is asked.
         now = time.monotonic()
-        if now - self._checked_at < HEALTH_PERIOD_SECONDS:
+        if now - self._checked_at < self._health_period:
             return
         await self._provider.check_health()
         self._checked_at = now
@@ -82,6 +98,8 @@ class Replica:
     async def __del__(self) -> None:
         await self._server.stop(grace=0.5)
         await self._provider.close()
+        if self._library is not None:
+            await self._library.close()
 
 
 def _yield_to_calls() -> None:

@@ -18,6 +18,8 @@ from ops.bench.engine_process import engine_process, parse_against
 from ops.bench.report import Report
 
 BENCHMARKS: Final = ("overhead", "density", "barge-in", "turns", "accept", "takeover")
+OFFLINE: Final = "endpointing"
+"""The one benchmark that needs no engine."""
 
 
 def run(
@@ -34,17 +36,20 @@ def run(
     ``against``: ``HOST:PORT`` or ``HOST:PORT,URL`` of an engine that runs already; ``settings`` must then be its own.
     Raises TrunklineError.
     """
-    benchmark = find(name)
-    report = asyncio.run(
-        measure(
-            name,
-            benchmark,
-            settings,
-            calls=calls or benchmark.calls,
-            seconds=seconds or benchmark.seconds,
-            against=against,
+    if name == OFFLINE:
+        report = asyncio.run(_measure_offline(settings))
+    else:
+        benchmark = find(name)
+        report = asyncio.run(
+            measure(
+                name,
+                benchmark,
+                settings,
+                calls=calls or benchmark.calls,
+                seconds=seconds or benchmark.seconds,
+                against=against,
+            )
         )
-    )
     print(report.as_text())
     if json_file is not None:
         json_file.write_text(report.as_json() + "\n", encoding="utf-8")
@@ -61,11 +66,21 @@ def find(name: str) -> Benchmark:
     return found
 
 
+async def _measure_offline(settings: Settings) -> Report:
+    from ops.bench import endpointing  # noqa: PLC0415 - the models load with it
+
+    report = Report(OFFLINE, f"trunkline bench {OFFLINE}")
+    await endpointing.measure(report, settings, _progress)
+    return report
+
+
 async def measure(
     name: str, benchmark: Benchmark, settings: Settings, *, calls: int, seconds: float, against: str | None = None
 ) -> Report:
     """Run it and return its report."""
-    report = Report(name, f"trunkline bench {name} --calls {calls}")
+    chosen = os.environ.get("TRUNKLINE_STT")  # the one choice of the user's that a benchmark keeps
+    prefix = f"TRUNKLINE_STT={chosen} " if chosen and against is None else ""
+    report = Report(name, f"{prefix}trunkline bench {name} --calls {calls}")
     wanted = benchmark.environment(calls)
     async with contextlib.AsyncExitStack() as stack:
         if against is not None:

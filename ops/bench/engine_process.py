@@ -59,14 +59,18 @@ def parse_against(text: str, *, telephony_port: int) -> Engine:
 
 @contextlib.asynccontextmanager
 async def engine_process(
-    settings: Mapping[str, str], *, command: tuple[str, ...] = (sys.executable, "-m", "ops.cli", "up")
+    settings: Mapping[str, str],
+    *,
+    command: tuple[str, ...] = (sys.executable, "-m", "ops.cli", "up"),
+    stderr: Path | None = None,
 ) -> AsyncIterator[Engine]:
     """Start the engine with these environment variables on free ports; end it with SIGINT.
 
+    ``stderr``: a file for what it writes there; None: one that is gone with it.
     Raises EngineError when it is not ready in time, or ends by itself, or leaves a process behind.
     """
     free = {f"TRUNKLINE_{name}_PORT": "0" for name in ("AUDIOSOCKET", "TELEPHONY", "ADMIN")}
-    with tempfile.TemporaryFile(prefix="trunkline-bench-") as log:
+    with tempfile.TemporaryFile(prefix="trunkline-bench-") if stderr is None else stderr.open("w+b") as log:
         began = time.monotonic()
         process = await asyncio.create_subprocess_exec(
             *command,

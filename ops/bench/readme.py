@@ -9,7 +9,17 @@ from typing import Any, Final
 FOLDER: Final = Path("docs/measurements")
 BEGIN: Final = "<!-- numbers -->"
 END: Final = "<!-- /numbers -->"
-ORDER: Final = ("turns-1", "turns-20", "overhead", "barge-in", "accept", "takeover", "density")
+ORDER: Final = (
+    "turns-1",
+    "turns-20",
+    "overhead",
+    "barge-in",
+    "accept",
+    "takeover",
+    "takeover-words",
+    "density",
+    "endpointing",
+)
 _TITLES: Final = {
     "turns-1": "one call, real speech, the embedded models",
     "turns-20": "20 calls at once, real speech, the embedded models",
@@ -17,7 +27,9 @@ _TITLES: Final = {
     "barge-in": "20 calls, the caller speaks over the agent",
     "accept": "50 calls arrive, ten a second",
     "takeover": "10 calls, the process of each killed once, in every state",
+    "takeover-words": "the same with real speech and the embedded recogniser: is a word lost?",
     "density": "as many calls as the limits allow",
+    "endpointing": "the end of a turn: sentences with a pause in them, and without",
 }
 
 

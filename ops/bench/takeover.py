@@ -60,6 +60,8 @@ class Kill:
     """Messages that the successor knew of; -1 where it told nothing."""
     heard: str = ""
     """What was recognised of the speech it fell into."""
+    undisturbed: str = ""
+    """What was recognised of the same speech later, when nothing was killed."""
 
 
 async def measure(bench: Bench) -> None:
@@ -78,7 +80,9 @@ async def measure(bench: Bench) -> None:
     spoken_into = [kill for kill in kills if kill.state == "hearing"]
     if bench.settings.speech.stt != "scripted":
         wrong = sum(word_errors(said[0].text, kill.heard)[0] for kill in spoken_into)
-        report.add("word errors in speech that a kill fell into", wrong, "words")
+        usual = sum(word_errors(said[0].text, kill.undisturbed)[0] for kill in spoken_into)
+        report.add("speech that a kill fell into", len(spoken_into), at_least=1)
+        report.add("word errors in it (at most: those without a kill)", wrong, "words", at_most=usual)
     else:
         report.notes.append(
             "a scripted recogniser cannot show whether words were lost; TRUNKLINE_STT=embedded adds that number"
@@ -96,7 +100,8 @@ def _report(bench: Bench, kills: list[Kill], lost: int) -> None:
         "states they were killed in", len({kill.state for kill in kills}), at_least=min(bench.calls, len(STATES))
     )
     report.add("calls dropped", lost, at_most=0)
-    report.add_times("gap between frames,", {"p50": gaps.p50, "p95": gaps.p95, "worst": gaps.worst}, p95=60)
+    gap_limit = {"p95": 60} if bench.settings.speech.stt == "scripted" else {}  # models computing beside it cost gaps
+    report.add_times("gap between frames,", {"p50": gaps.p50, "p95": gaps.p95, "worst": gaps.worst}, **gap_limit)
     report.add_times("kill → the sentence is heard again,", {"p50": resumed.p50, "worst": resumed.worst}, worst=500)
     report.add("least of an interrupted sentence heard", min(shares, default=math.nan) * 100, "%", at_least=95)
     report.add_times("answer to speech that a kill fell into,", {"p50": answered.p50, "worst": answered.worst})
@@ -157,6 +162,10 @@ def _scenario(kills: list[Kill], said: list[Clip]) -> Scenario:
         if state == "speaking":
             kill.share = _share(leg, sentence, kill.at, leg_quiet)
         kill.heard = _heard_about(leg, kill.at)
+        if state == "hearing":
+            await ask(record, said[0])
+            await asyncio.sleep(0.3)
+            kill.undisturbed = (_turns_after(leg, kill.at) or [""])[-1]
 
     return scenario
 
@@ -242,7 +251,12 @@ def _history(leg: Caller) -> int:
 
 def _heard_about(leg: Caller, at: float) -> str:
     """The first turn that was reported after the kill."""
-    return next((str(one.data.get("caller", "")) for one in leg.engine_events if one.type == "turn" and one.t > at), "")
+    return next(iter(_turns_after(leg, at)), "")
+
+
+def _turns_after(leg: Caller, at: float) -> list[str]:
+    """What the engine understood of each turn that it reported after ``at``."""
+    return [str(one.data.get("caller", "")) for one in leg.engine_events if one.type == "turn" and one.t > at]
 
 
 def environment(calls: int) -> dict[str, str]:

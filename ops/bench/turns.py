@@ -17,6 +17,8 @@ ARRIVALS_A_SECOND = 2.0
 SETTLE_SECONDS = 3.0
 SOLO_WITHIN_MS = 1000
 MANY_WITHIN_MS = 2000
+THOUGHT_WITHIN_MS = 80
+"""For the rules that answer where no language model is."""
 WORSE_AT_MOST = 2.0
 """Percentage points of word errors that many calls may have more than one: what few turns cannot tell apart."""
 
@@ -77,6 +79,9 @@ async def _together(bench: Bench, solo: float) -> None:
         report.add("calls dropped", callers.lost, at_most=0)
         report.add("turns without an answer", sum(math.isinf(latency) for latency in latencies), at_most=0)
         report.add("word errors", words, "%", at_most=round(solo + WORSE_AT_MOST, 1))
+        thought = Summary.of(thinking_seconds(callers.records))
+        report.add_times("text → first word of the answer, tools and all,", {"p50": thought.p50})
+        report.add_times("text → first word of the answer, tools and all,", {"p95": thought.p95}, p95=THOUGHT_WITHIN_MS)
         report.add_times("gap between frames,", {"p99": gaps.p99, "worst": gaps.worst})
         report.add("a call's process", measured.cost.cores * 100, "% of a core")
         report.add("a call's private memory", measured.cost.private_mb, "MB")
@@ -84,6 +89,17 @@ async def _together(bench: Bench, solo: float) -> None:
         report.tables["Processor time"] = usage_table(measured)
         report.notes += [*callers.faults(), callers.own_lateness()]
         report.details["together_ms"] = summary.scaled(1000)
+
+
+def thinking_seconds(records: list[CallRecord]) -> list[float]:
+    """From a turn's text to the first word of its answer, by the engine's account."""
+    found = []
+    for record in records:
+        for event in record.leg.engine_events:
+            stages = event.data.get("stages", {}) if event.type == "turn" else {}
+            if "final_text" in stages and "first_token" in stages:
+                found.append(float(stages["first_token"]) - float(stages["final_text"]))
+    return found
 
 
 def word_error_percent(records: list[CallRecord]) -> float:

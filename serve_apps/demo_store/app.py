@@ -2,142 +2,30 @@
 
 from __future__ import annotations
 
-import hmac
 import time
-import uuid
-from collections.abc import Awaitable, Callable
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import Callable
 
-from fastapi import FastAPI, HTTPException, Request
-from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
-from starlette.exceptions import HTTPException as StarletteHTTPException
+from fastapi import FastAPI
 
+from serve_apps.demo_shell import dress
 from serve_apps.demo_store import routes_fitting, routes_orders, routes_tires
 from serve_apps.demo_store.catalogue import make_catalogue
-from serve_apps.demo_store.faults import Fault, Faults
+from serve_apps.demo_store.keys import Keys
 from serve_apps.demo_store.ledger import Ledger
-from serve_apps.demo_store.shop import Shop
+from serve_apps.demo_store.shop import Shop, local_time
 from serve_apps.demo_store.workshop import Workshop
 
-_CODES = {
-    400: "bad_request",
-    401: "unauthorized",
-    404: "not_found",
-    405: "method_not_allowed",
-    409: "conflict",
-    422: "validation_error",
-    429: "rate_limited",
-    500: "internal_error",
-    503: "unavailable",
-}
-_MESSAGES = {429: "too many requests", 500: "something broke", 503: "the store is not available"}
 
+def create_app(*, token: str, admin_token: str = "", seed: int = 2026, now: Callable[[], float] = time.time) -> FastAPI:
+    """The demo store. See ``dress`` for the tokens.
 
-def create_app(*, token: str, admin_token: str = "", seed: int = 2026) -> FastAPI:
-    """The demo store.
-
-    ``token`` is asked for as Bearer token by every route; ``admin_token`` by ``/__faults``, which does not exist where
-    it is empty. The same ``seed`` gives the same goods and orders.
+    The same ``seed`` gives the same goods and orders. ``now``: seconds since 1970-01-01 UTC.
     """
     app = FastAPI(title="Demo store", docs_url=None, redoc_url=None, openapi_url=None)
     products = make_catalogue(seed)
-    app.state.shop = Shop(
-        products,
-        Ledger(products, seed=seed, today=datetime.now(UTC).date()),
-        Workshop(),
-        Faults(),
-        now=time.time,
-    )
+    ledger = Ledger(products, seed=seed, today=local_time(now()).date())
+    app.state.shop = Shop(products, ledger, Workshop(), Keys(now), now)
     for router in (routes_tires.router, routes_orders.router, routes_fitting.router):
         app.include_router(router)
-    _add_health(app)
-    _add_faults(app, admin_token)
-    _add_errors(app)
-    _add_gate(app, token)
+    dress(app, token=token, admin_token=admin_token)
     return app
-
-
-def _bearer(request: Request) -> str:
-    scheme, _, value = request.headers.get("authorization", "").partition(" ")
-    return value if scheme.lower() == "bearer" else ""
-
-
-def _error(
-    request: Request, status: int, message: str, code: str = "", headers: dict[str, str] | None = None
-) -> Response:
-    request_id = request.state.request_id
-    body = {"error": {"code": code or _CODES.get(status, "error"), "message": message, "request_id": request_id}}
-    return JSONResponse(body, status_code=status, headers={"X-Request-Id": request_id, **(headers or {})})
-
-
-def _add_gate(app: FastAPI, token: str) -> None:
-    @app.middleware("http")
-    async def gate(request: Request, call_next: Callable[[Request], Awaitable[Response]]) -> Response:
-        """Gives the request its id, asks for the token, lets faults strike."""
-        request.state.request_id = request.headers.get("x-request-id", "")[:64] or uuid.uuid4().hex
-        path = request.url.path
-        if path != "/healthz" and not path.startswith("/__"):
-            if not hmac.compare_digest(_bearer(request).encode(), token.encode()):
-                return _error(request, 401, "a valid Bearer token is needed", headers={"WWW-Authenticate": "Bearer"})
-            hit = await request.app.state.shop.faults.strike()
-            if hit.disconnect:
-                return _Disconnect()
-            if hit.status:
-                after = {"Retry-After": str(hit.retry_after)} if hit.retry_after is not None else {}
-                return _error(request, hit.status, _MESSAGES[hit.status], headers=after)
-        try:
-            response = await call_next(request)
-        except Exception:
-            return _error(request, 500, _MESSAGES[500])
-        response.headers["X-Request-Id"] = request.state.request_id
-        return response
-
-
-class _Disconnect(Response):
-    """Promises a body and does not send it, so that the server breaks the connection."""
-
-    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
-        await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", b"64")]})
-
-
-def _add_errors(app: FastAPI) -> None:
-    @app.exception_handler(StarletteHTTPException)
-    async def refused(request: Request, error: StarletteHTTPException) -> Response:
-        code = ""
-        message: Any = error.detail
-        if isinstance(message, dict):
-            code, message = message.get("code", ""), message.get("message", "")
-        return _error(request, error.status_code, str(message), code)
-
-    @app.exception_handler(RequestValidationError)
-    async def invalid(request: Request, error: RequestValidationError) -> Response:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"][1:])
-        return _error(request, 422, f"{where}: {first['msg']}")
-
-
-def _add_health(app: FastAPI) -> None:
-    @app.get("/healthz")
-    async def healthz() -> dict[str, str]:
-        return {"status": "ok"}
-
-
-def _add_faults(app: FastAPI, admin_token: str) -> None:
-    def allowed(request: Request) -> Faults:
-        if not admin_token or not hmac.compare_digest(_bearer(request).encode(), admin_token.encode()):
-            raise HTTPException(404, "Not Found")
-        faults: Faults = request.app.state.shop.faults
-        return faults
-
-    @app.get("/__faults")
-    async def show(request: Request) -> dict[str, Any]:
-        faults = allowed(request)
-        return {**faults.current.model_dump(), "seen": faults.seen}
-
-    @app.put("/__faults")
-    async def change(request: Request, fault: Fault) -> dict[str, Any]:
-        faults = allowed(request)
-        faults.set(fault)
-        return faults.current.model_dump()

@@ -37,17 +37,46 @@ SIZES: tuple[tuple[int, int, int], ...] = (
     (255, 35, 19),
 )
 SEASONS = ("summer", "winter", "all_season")
+COMMON = 405
+"""How many of the goods are common ones."""
 LOCATIONS = ("Kyiv warehouse", "Lviv warehouse", "Harbour Street shop")
-VEHICLES: dict[tuple[str, str], tuple[tuple[int, int, int], ...]] = {
-    ("toyota", "corolla"): ((195, 65, 15), (205, 55, 16), (225, 45, 17)),
-    ("volkswagen", "golf"): ((195, 65, 15), (205, 55, 16), (225, 45, 17), (225, 40, 18)),
-    ("skoda", "octavia"): ((195, 65, 15), (205, 55, 16), (225, 45, 17)),
-    ("ford", "focus"): ((195, 65, 15), (205, 55, 16), (215, 55, 17)),
-    ("renault", "clio"): ((185, 65, 15), (195, 65, 15)),
-    ("bmw", "3 series"): ((225, 50, 17), (225, 45, 17), (225, 40, 18)),
-    ("audi", "a4"): ((225, 50, 17), (235, 45, 18), (255, 35, 19)),
-    ("nissan", "qashqai"): ((215, 60, 16), (215, 55, 17), (225, 65, 17)),
+MORE_BRANDS: dict[str, tuple[float, tuple[str, str, str]]] = {
+    "Dunlop": (1.12, ("Sport BluResponse", "Winter Sport 5", "Sport All Season")),
+    "Yokohama": (1.10, ("BluEarth GT", "BluEarth Winter V906", "BluEarth 4S")),
+    "Toyo": (1.02, ("Proxes Comfort", "Observe S944", "Celsius AS2")),
+    "Falken": (0.98, ("Ziex ZE310", "Eurowinter HS02", "EuroAll Season AS220")),
+    "Nexen": (0.88, ("N Blue HD Plus", "Winguard Sport 2", "N Blue 4 Season 2")),
+    "Firestone": (0.95, ("Roadhawk 2", "Winterhawk 4", "Multiseason 2")),
+    "Vredestein": (1.08, ("Ultrac", "Wintrac", "Quatrac")),
+    "Barum": (0.80, ("Bravuris 6", "Polaris 6", "Quartaris 5")),
+    "Matador": (0.78, ("Hectorra 5", "Nordicca", "AllWeather Evo")),
+    "Kleber": (0.86, ("Dynaxer HP5", "Krisalp HP3", "Quadraxer 3")),
+    "Debica": (0.70, ("Presto HP2", "Frigo HP2", "Navigator 3")),
+    "Sailun": (0.66, ("Atrezzo ZSR", "Ice Blazer Alpine", "Atrezzo 4Seasons")),
 }
+MORE_SIZES: tuple[tuple[int, int, int], ...] = (
+    (165, 70, 14),
+    (175, 65, 14),
+    (185, 60, 15),
+    (195, 55, 16),
+    (195, 70, 15),
+    (205, 65, 16),
+    (215, 65, 16),
+    (205, 45, 17),
+    (225, 55, 17),
+    (235, 65, 17),
+    (265, 65, 17),
+    (225, 60, 18),
+    (235, 60, 18),
+    (245, 45, 18),
+    (265, 60, 18),
+    (285, 60, 18),
+    (235, 55, 19),
+    (245, 40, 19),
+    (255, 50, 19),
+    (255, 45, 20),
+    (275, 35, 20),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,12 +112,20 @@ class Product:
 
 
 def make_catalogue(seed: int) -> dict[str, Product]:
-    """Every brand in every size and season: 405 tyres, one in eight out of stock."""
+    """Every brand in every size and season: 2,268 tyres, one in eight out of stock.
+
+    The common ones (``BRANDS`` in ``SIZES``) come first and are numbered from T-1001 to T-1405.
+    """
     chance = random.Random(seed)
     products: dict[str, Product] = {}
+    shelves = (
+        *((size, BRANDS) for size in SIZES),
+        *((size, MORE_BRANDS) for size in SIZES),
+        *((size, {**BRANDS, **MORE_BRANDS}) for size in MORE_SIZES),
+    )
     number = 1001
-    for width, profile, diameter in SIZES:
-        for brand, (level, models) in BRANDS.items():
+    for (width, profile, diameter), brands in shelves:
+        for brand, (level, models) in brands.items():
             for season, model in zip(SEASONS, models, strict=True):
                 base = 22 + 0.16 * width + 3.1 * (diameter - 12) ** 1.25 + (60 - profile) * 0.35
                 price = Decimal(round(max(base, 30) * level * chance.uniform(0.94, 1.06)))

@@ -1,4 +1,4 @@
-"""The demo store as a Serve application."""
+"""The demonstration APIs as a Serve application: the store, and beside it the clinic."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import cast
 from fastapi import FastAPI
 from ray import serve
 
-from serve_apps.demo_store.app import create_app
+from serve_apps.demo_apis import create_app
 
 
 @serve.deployment(name="demo_store", num_replicas=1, max_ongoing_requests=64, ray_actor_options={"num_cpus": 0})

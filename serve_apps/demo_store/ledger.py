@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-import re
 from collections import OrderedDict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -11,7 +10,8 @@ from datetime import date, timedelta
 from decimal import Decimal
 from typing import Any
 
-from serve_apps.demo_store.catalogue import Product
+from engine.store.phone import same_phone
+from serve_apps.demo_store.catalogue import COMMON, Product
 
 STATUS_LABELS = {
     "draft": "a draft that waits for its delivery details",
@@ -22,8 +22,6 @@ STATUS_LABELS = {
     "delivered": "delivered",
     "cancelled": "cancelled",
 }
-_KEYS_KEPT = 10_000
-_KEY_LIFE = 24 * 3600.0  # seconds
 _ORDERS_KEPT = 50_000
 
 
@@ -59,6 +57,7 @@ class Order:
             "currency": "EUR",
             "estimated_delivery": self.estimated_delivery.isoformat() if self.estimated_delivery else None,
             "tracking_number": self.tracking_number or None,
+            "customer_phone": self.customer_phone,
         }
 
 
@@ -76,32 +75,16 @@ _KNOWN: tuple[tuple[str, str, int | None, str], ...] = (
 )
 
 
-def digits_of(phone: str) -> str:
-    return re.sub(r"\D", "", phone)
-
-
-def same_phone(one: str, other: str) -> bool:
-    """Whether two numbers are one, with or without the country's prefix."""
-    left, right = digits_of(one), digits_of(other)
-    shortest = min(len(left), len(right))
-    return bool(shortest) and (left == right or (shortest >= 9 and left[-9:] == right[-9:]))
-
-
-class IdempotencyConflictError(Exception):
-    """The same key came with another body."""
-
-
 class Ledger:
-    """All orders and the answers given to idempotency keys."""
+    """All orders."""
 
     def __init__(self, products: Mapping[str, Product], *, seed: int, today: date) -> None:
         self._orders: OrderedDict[str, Order] = OrderedDict()
-        self._keys: OrderedDict[str, tuple[float, str, str]] = OrderedDict()
         self._next = 90_001
         chance = random.Random(seed + 1)
-        everything = list(products.values())
+        common = list(products.values())[:COMMON]
         for number, status, days, phone in _KNOWN:
-            product = chance.choice(everything)
+            product = chance.choice(common)
             order = Order(number, status, [(product, chance.choice((2, 4)))], phone)
             order.estimated_delivery = None if days is None else today + timedelta(days=days)
             if status in {"shipped", "delivered"}:
@@ -123,22 +106,6 @@ class Ledger:
             if phone is None or counter or same_phone(order.customer_phone, phone):
                 found.append(order)
         return found
-
-    def replay(self, key: str, fingerprint: str, now: float) -> Order | None:
-        """The order this key already made. Raises IdempotencyConflictError."""
-        while self._keys and next(iter(self._keys.values()))[0] < now - _KEY_LIFE:
-            self._keys.popitem(last=False)
-        known = self._keys.get(key)
-        if known is None:
-            return None
-        if known[1] != fingerprint:
-            raise IdempotencyConflictError(key)
-        return self._orders.get(known[2])
-
-    def remember(self, key: str, fingerprint: str, number: str, now: float) -> None:
-        self._keys[key] = (now, fingerprint, number)
-        while len(self._keys) > _KEYS_KEPT:
-            self._keys.popitem(last=False)
 
     def create(self, items: Sequence[tuple[Product, int]], phone: str, name: str) -> Order:
         order = Order(str(self._next), "draft", list(items), phone, name)

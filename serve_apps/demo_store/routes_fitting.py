@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 from typing import Any, Literal
 
 from fastapi import APIRouter
 from pydantic import BaseModel, Field, field_validator
 
-from serve_apps.demo_store.ledger import same_phone
+from serve_apps.demo_store.days import in_reach
+from serve_apps.demo_store.keys import MaybeKey
+from serve_apps.demo_store.refusal import refuse
 from serve_apps.demo_store.routes_orders import phone_digits
-from serve_apps.demo_store.shop import Shop, TheShop, refuse
+from serve_apps.demo_store.shop import Shop, TheShop
 from serve_apps.demo_store.workshop import STATIONS, Booking, prices, station
 
 router = APIRouter()
@@ -68,11 +70,13 @@ async def slots(
     service_type: Service = "fitting",
 ) -> dict[str, Any]:
     _station(station_id)
-    first = date_from or datetime.now(UTC).date()
+    today = shop.local().date()
+    first = date_from or today
+    in_reach(first, today)
     last = date_to or first + timedelta(days=6)
     if last < first:
         refuse(422, "validation_error", "date_to lies before date_from")
-    return {"data": shop.workshop.free(station_id, first, last), "service_type": service_type}
+    return {"data": shop.workshop.free(station_id, first, last, shop.local()), "service_type": service_type}
 
 
 @router.get("/fitting/prices")
@@ -90,30 +94,49 @@ async def fitting_prices(station_id: str, tire_diameter: int) -> dict[str, Any]:
 
 @router.get("/fitting/bookings")
 async def bookings(shop: TheShop, phone: str) -> dict[str, Any]:
-    found = shop.workshop.of(lambda other: same_phone(other, phone))
-    return {"data": [each.as_json() for each in found if each.status == "booked"]}
+    today = shop.local().date().isoformat()
+    found = [each for each in shop.workshop.of(phone) if each.status == "booked" and each.date >= today]
+    found.sort(key=lambda each: (each.date, each.time))
+    return {"data": [each.as_json() for each in found]}
 
 
-@router.post("/fitting/bookings", status_code=201)
-async def book(shop: TheShop, body: NewBooking) -> dict[str, Any]:
-    _station(body.station_id)
-    if not shop.workshop.is_free(body.station_id, body.date, body.time):
+def _take(shop: Shop, station_id: str, day: date, time: str) -> None:
+    in_reach(day, shop.local().date())
+    if not shop.workshop.is_free(station_id, day, time, shop.local()):
         refuse(409, "slot_taken", "this time is not free")
+
+
+def _book(shop: Shop, body: NewBooking) -> dict[str, Any]:
+    _station(body.station_id)
+    _take(shop, body.station_id, body.date, body.time)
     details = body.model_dump(exclude={"call_id", "date"})
     return shop.workshop.add(**details, date=body.date.isoformat()).as_json()
 
 
-@router.patch("/fitting/bookings/{booking_id}")
-async def move(shop: TheShop, booking_id: str, body: BookingChange) -> dict[str, Any]:
+@router.post("/fitting/bookings", status_code=201)
+async def book(shop: TheShop, body: NewBooking, key: MaybeKey = None) -> dict[str, Any]:
+    return shop.keys.once(key, f"book {body.model_dump_json()}", lambda: _book(shop, body))
+
+
+def _move(shop: Shop, booking_id: str, body: BookingChange) -> dict[str, Any]:
     booking = _booking(shop, booking_id)
-    if not shop.workshop.is_free(booking.station_id, body.date, body.time):
-        refuse(409, "slot_taken", "this time is not free")
+    _take(shop, booking.station_id, body.date, body.time)
     booking.date, booking.time = body.date.isoformat(), body.time
     return booking.as_json()
 
 
-@router.delete("/fitting/bookings/{booking_id}")
-async def cancel(shop: TheShop, booking_id: str) -> dict[str, Any]:
+@router.patch("/fitting/bookings/{booking_id}")
+async def move(shop: TheShop, booking_id: str, body: BookingChange, key: MaybeKey = None) -> dict[str, Any]:
+    request = f"move {booking_id} {body.model_dump_json()}"
+    return shop.keys.once(key, request, lambda: _move(shop, booking_id, body))
+
+
+def _cancel(shop: Shop, booking_id: str) -> dict[str, Any]:
     booking = _booking(shop, booking_id)
     booking.status = "cancelled"
     return booking.as_json()
+
+
+@router.delete("/fitting/bookings/{booking_id}")
+async def cancel(shop: TheShop, booking_id: str, key: MaybeKey = None) -> dict[str, Any]:
+    return shop.keys.once(key, f"cancel {booking_id}", lambda: _cancel(shop, booking_id))

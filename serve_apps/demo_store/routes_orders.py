@@ -2,24 +2,26 @@
 
 from __future__ import annotations
 
-import hashlib
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Any, Literal
 
-from fastapi import APIRouter, Header
+from fastapi import APIRouter
 from pydantic import BaseModel, Field, field_validator
 
+from engine.store.phone import digits_of
 from serve_apps.demo_store.catalogue import Product
-from serve_apps.demo_store.ledger import IdempotencyConflictError, Order, digits_of
-from serve_apps.demo_store.shop import Shop, TheShop, refuse
+from serve_apps.demo_store.keys import Key, MaybeKey
+from serve_apps.demo_store.ledger import Order
+from serve_apps.demo_store.refusal import refuse
+from serve_apps.demo_store.shop import Shop, TheShop
 from serve_apps.demo_store.workshop import PICKUP_POINTS
 
 router = APIRouter()
 _FREE_FROM = Decimal(300)
 _DELIVERY = Decimal(12)
-Key = Annotated[str, Header(alias="Idempotency-Key", min_length=8, max_length=128)]
+_DAYS = 3
 
 
 def phone_digits(value: str) -> str:
@@ -62,7 +64,7 @@ class Confirmation(BaseModel):
     """Body of ``POST /orders/{id}/confirm``."""
 
     payment_method: Literal["card", "cash", "bank_transfer", "instalments"]
-    customer_name: str = Field(min_length=1, max_length=200)
+    customer_name: str = Field(default="", max_length=200)
     send_sms_confirmation: bool = False
 
 
@@ -71,13 +73,6 @@ def _order(shop: Shop, number: str) -> Order:
     if order is None:
         refuse(404, "order_not_found", f"there is no order {number[:40]}")
     return order
-
-
-def _replayed(shop: Shop, key: str, fingerprint: str) -> Order | None:
-    try:
-        return shop.ledger.replay(key, fingerprint, shop.now())
-    except IdempotencyConflictError:
-        refuse(409, "idempotency_conflict", "this Idempotency-Key was used for another request")
 
 
 @router.get("/orders/search")
@@ -95,12 +90,7 @@ async def details(shop: TheShop, number: str) -> dict[str, Any]:
     return _order(shop, number).as_json()
 
 
-@router.post("/orders", status_code=201)
-async def create(shop: TheShop, body: NewOrder, key: Key) -> dict[str, Any]:
-    fingerprint = hashlib.sha256(body.model_dump_json().encode()).hexdigest()
-    known = _replayed(shop, key, fingerprint)
-    if known is not None:
-        return known.as_json()
+def _create(shop: Shop, body: NewOrder) -> dict[str, Any]:
     items: list[tuple[Product, int]] = []
     for item in body.items:
         product = shop.products.get(item.product_id.upper())
@@ -109,17 +99,19 @@ async def create(shop: TheShop, body: NewOrder, key: Key) -> dict[str, Any]:
         if product.quantity < item.quantity:
             refuse(409, "out_of_stock", f"only {product.quantity} of {product.id} are in stock")
         items.append((product, item.quantity))
-    order = shop.ledger.create(items, body.customer_phone, body.customer_name)
-    shop.ledger.remember(key, fingerprint, order.number, shop.now())
-    return order.as_json()
+    return shop.ledger.create(items, body.customer_phone, body.customer_name).as_json()
+
+
+@router.post("/orders", status_code=201)
+async def create(shop: TheShop, body: NewOrder, key: Key) -> dict[str, Any]:
+    return shop.keys.once(key, f"create {body.model_dump_json()}", lambda: _create(shop, body))
 
 
 def _cost(goods: Decimal, kind: str) -> Decimal:
     return Decimal(0) if kind == "pickup" or goods >= _FREE_FROM else _DELIVERY
 
 
-@router.patch("/orders/{number}/delivery")
-async def deliver(shop: TheShop, number: str, body: Delivery) -> dict[str, Any]:
+def _deliver(shop: Shop, number: str, body: Delivery) -> dict[str, Any]:
     order = _order(shop, number)
     if order.status != "draft":
         refuse(409, "order_not_draft", "only a draft can be changed")
@@ -127,34 +119,40 @@ async def deliver(shop: TheShop, number: str, body: Delivery) -> dict[str, Any]:
         refuse(422, "validation_error", "city and address are needed for a delivery")
     if body.delivery_type == "pickup" and all(point["id"] != body.pickup_point_id for point in PICKUP_POINTS):
         refuse(404, "pickup_point_not_found", "there is no such pick-up point")
-    days = 1 if body.delivery_type == "pickup" else 3
+    days = 1 if body.delivery_type == "pickup" else _DAYS
     order.delivery = body.model_dump()
     order.delivery_cost = _cost(order.goods, body.delivery_type)
-    order.estimated_delivery = datetime.now(UTC).date() + timedelta(days=days)
+    order.estimated_delivery = shop.local().date() + timedelta(days=days)
     return {**order.as_json(), "cost": float(order.delivery_cost), "estimated_days": days}
 
 
-@router.post("/orders/{number}/confirm")
-async def confirm(shop: TheShop, number: str, body: Confirmation, key: Key) -> dict[str, Any]:
+@router.patch("/orders/{number}/delivery")
+async def deliver(shop: TheShop, number: str, body: Delivery, key: MaybeKey = None) -> dict[str, Any]:
+    request = f"deliver {number} {body.model_dump_json()}"
+    return shop.keys.once(key, request, lambda: _deliver(shop, number, body))
+
+
+def _confirm(shop: Shop, number: str, body: Confirmation) -> dict[str, Any]:
     order = _order(shop, number)
-    fingerprint = hashlib.sha256(f"{number}:{body.model_dump_json()}".encode()).hexdigest()
-    known = _replayed(shop, key, fingerprint)
-    if known is not None:
-        return known.as_json()
     if order.status != "draft":
         refuse(409, "order_not_draft", "this order is confirmed already")
     if not order.delivery:
         refuse(409, "delivery_missing", "the delivery is not settled yet")
     order.status = "confirmed"
     order.customer_name = body.customer_name
-    shop.ledger.remember(key, fingerprint, number, shop.now())
     return order.as_json()
+
+
+@router.post("/orders/{number}/confirm")
+async def confirm(shop: TheShop, number: str, body: Confirmation, key: Key) -> dict[str, Any]:
+    request = f"confirm {number} {body.model_dump_json()}"
+    return shop.keys.once(key, request, lambda: _confirm(shop, number, body))
 
 
 @router.get("/delivery/calculate")
 async def calculate(city: str, order_id: str | None = None, *, shop: TheShop) -> dict[str, Any]:
     goods = _order(shop, order_id).goods if order_id is not None else Decimal(0)
-    return {"city": city, "cost": float(_cost(goods, "delivery")), "currency": "EUR", "estimated_days": 3}
+    return {"city": city, "cost": float(_cost(goods, "delivery")), "currency": "EUR", "estimated_days": _DAYS}
 
 
 @router.get("/pickup-points")

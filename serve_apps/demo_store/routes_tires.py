@@ -7,10 +7,12 @@ from typing import Annotated, Any, Literal
 
 from fastapi import APIRouter, Query
 
-from engine.agent.knowledge import KnowledgeIndex
 from engine.agent.playbook import load_playbook
-from serve_apps.demo_store.catalogue import LOCATIONS, VEHICLES
-from serve_apps.demo_store.shop import TheShop, refuse
+from engine.knowledge.words import KnowledgeIndex
+from serve_apps.demo_store.catalogue import LOCATIONS
+from serve_apps.demo_store.refusal import refuse
+from serve_apps.demo_store.shop import TheShop
+from serve_apps.demo_store.vehicles import VEHICLES
 
 router = APIRouter()
 Season = Literal["summer", "winter", "all_season"]
@@ -80,31 +82,36 @@ async def availability(shop: TheShop, product_id: str) -> dict[str, Any]:
 
 @router.get("/vehicles/tires")
 async def vehicle(
-    shop: TheShop, make: str, model: str, year: int | None = None, season: Season | None = None
+    shop: TheShop,
+    make: Annotated[str, Query(min_length=1, max_length=60)],
+    model: Annotated[str, Query(min_length=1, max_length=60)],
+    year: Annotated[int | None, Query(ge=1950, le=2100)] = None,
+    season: Season | None = None,
 ) -> dict[str, Any]:
     sizes = VEHICLES.get((make.strip().lower(), model.strip().lower()))
     if sizes is None:
         refuse(404, "vehicle_not_found", f"no sizes are known for {make[:40]} {model[:40]}")
-    tires = [
-        product.as_json()
+    fitting = [
+        product
         for product in shop.products.values()
         if (product.width, product.profile, product.diameter) in sizes
         and product.quantity > 0
         and season in {None, product.season}
     ]
-    tires.sort(key=lambda tire: float(tire["price"]))
+    fitting.sort(key=lambda product: product.price)
     return {
         "make": make,
         "model": model,
         "year": year,
         "oem_sizes": [f"{width}/{profile} R{diameter}" for width, profile, diameter in sizes],
-        "data": tires[:20],
+        "data": [product.as_json() for product in fitting[:20]],
     }
 
 
 @lru_cache(maxsize=1)
 def _index() -> KnowledgeIndex:
-    return KnowledgeIndex(load_playbook("tyre_shop").knowledge)
+    shop = load_playbook("tyre_shop")
+    return KnowledgeIndex(shop.knowledge, shop.spellings)
 
 
 @router.get("/knowledge/search")

@@ -4,14 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Annotated, NoReturn
+from datetime import datetime
+from typing import Annotated
+from zoneinfo import ZoneInfo
 
-from fastapi import Depends, HTTPException, Request
+from fastapi import Depends, Request
 
 from serve_apps.demo_store.catalogue import Product
-from serve_apps.demo_store.faults import Faults
+from serve_apps.demo_store.keys import Keys
 from serve_apps.demo_store.ledger import Ledger
 from serve_apps.demo_store.workshop import Workshop
+
+_ZONE = ZoneInfo("Europe/Kyiv")
+
+
+def local_time(wall: float) -> datetime:
+    """Seconds since 1970-01-01 UTC as the shop's own time."""
+    return datetime.fromtimestamp(wall, _ZONE)
 
 
 @dataclass(slots=True)
@@ -21,9 +30,13 @@ class Shop:
     products: dict[str, Product]
     ledger: Ledger
     workshop: Workshop
-    faults: Faults
+    keys: Keys
     now: Callable[[], float]
     """Seconds since 1970-01-01 UTC."""
+
+    def local(self) -> datetime:
+        """The shop's own time."""
+        return local_time(self.now())
 
 
 def _shop(request: Request) -> Shop:
@@ -32,8 +45,3 @@ def _shop(request: Request) -> Shop:
 
 
 TheShop = Annotated[Shop, Depends(_shop)]
-
-
-def refuse(status: int, code: str, message: str) -> NoReturn:
-    """Answers with an error in the documented shape."""
-    raise HTTPException(status, {"code": code, "message": message})

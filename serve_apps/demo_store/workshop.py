@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from dataclasses import asdict, dataclass
-from datetime import date, timedelta
+from datetime import date, datetime, timedelta
 from typing import Any
+
+from engine.store.phone import same_phone
 
 STATIONS: tuple[dict[str, Any], ...] = (
     {"id": "S-1", "name": "Harbour Street workshop", "city": "Kyiv", "address": "12 Harbour Street"},
     {"id": "S-2", "name": "Left Bank workshop", "city": "Kyiv", "address": "40 River Avenue"},
     {"id": "S-3", "name": "Lviv workshop", "city": "Lviv", "address": "3 Station Square"},
+    {"id": "S-4", "name": "Sea Road workshop", "city": "Odesa", "address": "25 Sea Road"},
 )
 PICKUP_POINTS: tuple[dict[str, Any], ...] = (
     {"id": "P-1", "city": "Kyiv", "address": "12 Harbour Street", "hours": "08:00-19:00"},
@@ -60,26 +63,30 @@ class Workshop:
         self._bookings: OrderedDict[str, Booking] = OrderedDict()
         self._next = 7001
 
-    def free(self, station_id: str, first: date, last: date) -> list[dict[str, str]]:
-        """Free times from ``first`` to ``last``; Sunday is closed, Saturday ends at four, every fifth time is taken."""
+    def free(self, station_id: str, first: date, last: date, now: datetime) -> list[dict[str, str]]:
+        """Free times from ``first`` to ``last`` that lie after ``now`` (the shop's own time).
+
+        Sunday is closed, Saturday ends at four, every fifth time is taken.
+        """
         taken = {
             (each.date, each.time)
             for each in self._bookings.values()
             if each.station_id == station_id and each.status == "booked"
         }
         slots = []
-        day = first
+        past = (now.date().isoformat(), f"{now:%H:%M}")
+        day = max(first, now.date())
         while day <= min(last, first + timedelta(days=_LONGEST_VIEW)):
             for position, time in enumerate(_TIMES):
                 closed = day.weekday() == 6 or (day.weekday() == 5 and not "09:00" <= time < "16:00")
                 busy = (day.toordinal() + position + ord(station_id[-1])) % 5 == 0
-                if not closed and not busy and (day.isoformat(), time) not in taken:
+                if not closed and not busy and (day.isoformat(), time) not in taken and (day.isoformat(), time) > past:
                     slots.append({"date": day.isoformat(), "time": time})
             day += timedelta(days=1)
         return slots
 
-    def is_free(self, station_id: str, day: date, time: str) -> bool:
-        return {"date": day.isoformat(), "time": time} in self.free(station_id, day, day)
+    def is_free(self, station_id: str, day: date, time: str, now: datetime) -> bool:
+        return {"date": day.isoformat(), "time": time} in self.free(station_id, day, day, now)
 
     def add(self, **details: Any) -> Booking:
         booking = Booking(id=f"B-{self._next}", **details)
@@ -92,6 +99,6 @@ class Workshop:
     def get(self, booking_id: str) -> Booking | None:
         return self._bookings.get(booking_id)
 
-    def of(self, same: Any) -> list[Booking]:
-        """Bookings whose phone ``same`` accepts."""
-        return [each for each in self._bookings.values() if same(each.customer_phone)]
+    def of(self, phone: str) -> list[Booking]:
+        """Bookings of this number, whatever became of them."""
+        return [each for each in self._bookings.values() if same_phone(each.customer_phone, phone)]
