@@ -8,7 +8,7 @@ from contextlib import AbstractAsyncContextManager
 from engine.agent.ports import ChatDelta, ChatModel, ChatRequest
 from engine.speech.grpc_client import Channels, GrpcChatModel, GrpcRecognizer, GrpcSynthesizer
 from engine.speech.grpc_server import SpeechServer
-from engine.speech.leases import FixedLeases
+from engine.speech.leases import FixedLeases, Lease, Service
 from engine.speech.ports import (
     RecognitionOptions,
     RecognitionSession,
@@ -16,6 +16,17 @@ from engine.speech.ports import (
     SpeechSynthesizer,
     SynthesisRequest,
 )
+
+
+class CountingLeases(FixedLeases):
+    """Counts the leases that were given up."""
+
+    def __init__(self, addresses: dict[Service, str]) -> None:
+        super().__init__(addresses)
+        self.given_up = 0
+
+    def lost(self, lease: Lease) -> None:
+        self.given_up += 1
 
 
 class _Served:
@@ -79,7 +90,8 @@ class ModelOverGrpc(_Served):
         self._server = SpeechServer(model=inner)
 
     async def start(self) -> None:
-        self._client = GrpcChatModel(FixedLeases({"llm": await self._serve()}), self._channels)
+        self.leases = CountingLeases({"llm": await self._serve()})
+        self._client = GrpcChatModel(self.leases, self._channels)
 
     def chat(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
         return self._client.chat(request)

@@ -12,6 +12,9 @@ import pytest
 from engine.agent.policy import PolicyModel
 from engine.agent.ports import ChatDelta, ChatDone, ChatModel, ChatRequest, Message, TextDelta, ToolCallDelta
 from engine.agent.scripted import ScriptedModel
+from engine.speech.chain import Member
+from engine.speech.chain_models import ModelChain
+from tests.chat_servers.served import ServedModel
 from tests.over_grpc import ModelOverGrpc
 
 ADAPTERS = [
@@ -20,6 +23,12 @@ ADAPTERS = [
         lambda: ModelOverGrpc(ScriptedModel(first_token_seconds=0.01, tokens_per_second=1000)), id="over-grpc"
     ),
     pytest.param(lambda: PolicyModel(embeddings=False), id="policy"),
+    pytest.param(lambda: ServedModel("openai"), id="openai"),
+    pytest.param(lambda: ServedModel("anthropic"), id="anthropic"),
+    pytest.param(
+        lambda: ModelChain([Member("scripted", ScriptedModel(first_token_seconds=0.01, tokens_per_second=1000))]),
+        id="chain",
+    ),
 ]
 
 FIRST = ChatRequest(

@@ -8,12 +8,25 @@ from collections.abc import AsyncIterator, Callable
 import pytest
 
 from engine.errors import RecognitionError
+from engine.speech.chain import Member
+from engine.speech.chain_recognizers import RecognizerChain
 from engine.speech.ports import RecognitionOptions, RecognitionSession, SpeechRecognizer, Transcript
 from engine.speech.providers.moonshine import MoonshineRecognizer
 from engine.speech.providers.scripted import ScriptedRecognizer
 from ops.bench.word_errors import word_errors
+from tests.breaking import BreakingRecognizer
+from tests.over_clouds import GoogleRecognizerOnLoopback, OpenAiRecognizerOnLoopback
 from tests.over_grpc import RecognizerOverGrpc
 from tests.speech_clips import SAID, clip, frames
+
+
+def chain(*before: SpeechRecognizer) -> SpeechRecognizer:
+    last = ScriptedRecognizer(flush_seconds=0.01, texts=("Hello there.", "Goodbye."))
+    members: list[Member[SpeechRecognizer]] = [
+        Member(str(place), member) for place, member in enumerate((*before, last))
+    ]
+    return RecognizerChain(members, answer_seconds=5)
+
 
 ADAPTERS = [
     pytest.param(lambda: ScriptedRecognizer(flush_seconds=0.01, texts=("Hello there.", "Goodbye.")), id="scripted"),
@@ -21,6 +34,10 @@ ADAPTERS = [
         lambda: RecognizerOverGrpc(ScriptedRecognizer(flush_seconds=0.01, texts=("Hello there.", "Goodbye."))),
         id="over-grpc",
     ),
+    pytest.param(GoogleRecognizerOnLoopback, id="google"),
+    pytest.param(OpenAiRecognizerOnLoopback, id="openai"),
+    pytest.param(chain, id="chain"),
+    pytest.param(lambda: chain(BreakingRecognizer()), id="chain-after-a-break"),
     pytest.param(MoonshineRecognizer, id="moonshine", marks=pytest.mark.embedded),
 ]
 

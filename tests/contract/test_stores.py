@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Iterator
+from dataclasses import replace
 from datetime import date
 from decimal import Decimal
 
@@ -10,64 +11,65 @@ import pytest
 import pytest_asyncio
 
 from engine.errors import StoreRefused
-from engine.store.client import StoreClient
+from engine.store import payloads
 from engine.store.memory import MemoryStore, OwnedOrder
-from engine.store.port import NewOrder, Order, OrderItem, Store, Tyre, TyreQuery
+from engine.store.port import (
+    Confirmation,
+    HomeDelivery,
+    KnowledgePassage,
+    NewBooking,
+    NewOrder,
+    Order,
+    OrderItem,
+    Pickup,
+    Store,
+    TyreQuery,
+    VehicleQuery,
+)
 from serve_apps.demo_store.app import create_app
 from serve_apps.demo_store.catalogue import make_catalogue
 from serve_apps.demo_store.ledger import Ledger
-from tests.store_server import TOKEN, served
+from serve_apps.demo_store.vehicles import VEHICLES
+from serve_apps.demo_store.workshop import PICKUP_POINTS, STATIONS
+from tests.store_server import MONDAY, TOKEN, served, store_at
 
 SEED = 2026
 PHONE = "380501112233"
 
 
 def _in_memory() -> MemoryStore:
-    """The demo store's goods and orders without the demo store."""
+    """The demo store's goods, orders, cars and stations without the demo store."""
     products = make_catalogue(SEED)
-    tyres = []
-    for product in products.values():
-        data = product.as_json()
-        tyres.append(
-            Tyre(
-                id=product.id,
-                brand=product.brand,
-                model=product.model,
-                size=data["size"],
-                season=product.season,
-                price=product.price,
-                currency="EUR",
-                in_stock=product.quantity > 0,
-                stock_quantity=product.quantity,
-            )
-        )
-    orders = []
-    for order in Ledger(products, seed=SEED, today=date(2026, 11, 22)).search(phone=None, number=None, status=None):
-        data = order.as_json()
-        known = Order(
-            id=order.number,
-            number=order.number,
-            status=order.status,
-            status_label=data["status_label"],
-            items_summary=data["items_summary"],
-            total=Decimal(str(data["total"])),
-            currency="EUR",
-        )
-        orders.append(OwnedOrder(order.customer_phone, known))
-    return MemoryStore(tyres, orders)
+    tyres = [payloads.tyre(product.as_json()) for product in products.values()]
+    known = Ledger(products, seed=SEED, today=date(2026, 11, 23)).search(phone=None, number=None, status=None)
+    return MemoryStore(
+        tyres,
+        [OwnedOrder(order.customer_phone, payloads.order(order.as_json())) for order in known],
+        vehicles={car: tuple(f"{w}/{p} R{d}" for w, p, d in sizes) for car, sizes in VEHICLES.items()},
+        stations=[payloads.fitting_station(station) for station in STATIONS],
+        points=[payloads.pickup_point(point) for point in PICKUP_POINTS],
+        passages=[KnowledgePassage("hours", "hours", "Opening hours: we are open on Saturday from nine to four.", 0.0)],
+        today=lambda: date(2026, 11, 23),
+    )
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with served(create_app(token=TOKEN, seed=SEED)) as base:
+    with served(create_app(token=TOKEN, seed=SEED, now=lambda: MONDAY)) as base:
         yield base
 
 
 @pytest_asyncio.fixture(params=["memory", "http"])
 async def store(request: pytest.FixtureRequest) -> AsyncIterator[Store]:
-    made: Store = _in_memory() if request.param == "memory" else StoreClient(request.getfixturevalue("url"), TOKEN)
+    made: Store = _in_memory() if request.param == "memory" else store_at(request.getfixturevalue("url"))
     yield made
     await made.close()
+
+
+async def refused(asked: Awaitable[object], status: int, code: str) -> None:
+    with pytest.raises(StoreRefused) as error:
+        await asked
+    assert (error.value.status, error.value.code) == (status, code)
 
 
 @pytest.mark.parametrize(
@@ -158,6 +160,159 @@ async def test_a_draft_of_more_than_there_is(store: Store) -> None:
     with pytest.raises(StoreRefused) as refused:
         await store.create_order(draft, idempotency_key="key-0004")
     assert refused.value.code == "out_of_stock"
+
+
+async def test_the_same_key_for_another_draft(store: Store) -> None:
+    await store.create_order(NewOrder("5559876543", (OrderItem("T-1042", 1),), "call-1"), idempotency_key="key-0005")
+    other = NewOrder("5559876543", (OrderItem("T-1042", 2),), "call-1")
+    await refused(store.create_order(other, idempotency_key="key-0005"), 409, "idempotency_conflict")
+
+
+async def test_pages_follow_each_other_in_every_order(store: Store) -> None:
+    query = TyreQuery(205, 55, 16, per_page=7)
+    first, second = [await store.search_tires(replace(query, page=page)) for page in (1, 2)]
+    assert not {tyre.id for tyre in first.tyres} & {tyre.id for tyre in second.tyres}
+    assert first.tyres[-1].price <= second.tyres[0].price
+    assert (await store.search_tires(replace(query, page=1000))).tyres == ()
+    dearest = (await store.search_tires(replace(query, sort="-price"))).tyres
+    assert [tyre.price for tyre in dearest] == sorted((tyre.price for tyre in dearest), reverse=True)
+    brands = [tyre.brand for tyre in (await store.search_tires(replace(query, sort="brand"))).tyres]
+    assert brands == sorted(brands)
+
+
+async def test_a_car(store: Store) -> None:
+    found = await store.vehicle_tires(VehicleQuery("Volkswagen", " golf ", 2018, "winter"))
+    assert found.oem_sizes == ("195/65 R15", "205/55 R16", "225/45 R17", "225/40 R18")
+    assert {tyre.season for tyre in found.tyres} == {"winter"}
+    assert {tyre.size for tyre in found.tyres} <= set(found.oem_sizes)
+    assert all(tyre.in_stock for tyre in found.tyres)
+    assert [tyre.price for tyre in found.tyres] == sorted(tyre.price for tyre in found.tyres)
+
+
+async def test_a_car_that_nobody_knows(store: Store) -> None:
+    await refused(store.vehicle_tires(VehicleQuery("Trabant", "601")), 404, "vehicle_not_found")
+
+
+async def test_one_order_tells_whose_it_is(store: Store) -> None:
+    assert (await store.order("5501")).customer_phone == PHONE
+    assert (await store.order("4271")).customer_phone == ""
+    await refused(store.order("9"), 404, "order_not_found")
+
+
+async def drafted(store: Store, key: str) -> Order:
+    tyre = (await store.search_tires(TyreQuery(205, 55, 16, in_stock=True))).tyres[0]
+    return await store.create_order(
+        NewOrder("+380 67 000 11 22", (OrderItem(tyre.id, 1),), "call-1"), idempotency_key=key
+    )
+
+
+async def test_from_a_draft_to_an_order(store: Store) -> None:
+    draft = await drafted(store, "journey-key-1")
+    assert draft.customer_phone == "380670001122"
+    assert draft.total is not None
+    confirmation = Confirmation("card", "Olga", send_sms_confirmation=True)
+    await refused(store.confirm_order(draft.id, confirmation, idempotency_key="journey-key-2"), 409, "delivery_missing")
+    terms = await store.set_delivery(draft.id, HomeDelivery("Kyiv", "1 Main Street"))
+    assert terms.cost == (await store.calculate_delivery("Kyiv", order_id=draft.id)).cost > 0
+    assert terms.total == draft.total + terms.cost == terms.order.total
+    assert terms.estimated_days > 0
+    fetched = await store.set_delivery(draft.id, Pickup("P-1"))
+    assert (fetched.cost, fetched.total) == (Decimal(0), draft.total)
+    assert fetched.order.estimated_delivery == "2026-11-24"
+    done = await store.confirm_order(draft.id, confirmation, idempotency_key="journey-key-2")
+    assert (done.status, done.number, done.total) == ("confirmed", draft.number, draft.total)
+    assert await store.confirm_order(draft.id, confirmation, idempotency_key="journey-key-2") == done
+    await refused(store.confirm_order(draft.id, confirmation, idempotency_key="journey-key-3"), 409, "order_not_draft")
+    await refused(store.set_delivery(draft.id, Pickup("P-2")), 409, "order_not_draft")
+    assert await store.order(draft.id) == done
+
+
+async def test_deliveries_that_cannot_be(store: Store) -> None:
+    draft = await drafted(store, "journey-key-4")
+    await refused(store.set_delivery(draft.id, Pickup("P-99")), 404, "pickup_point_not_found")
+    await refused(store.set_delivery(draft.id, HomeDelivery("Kyiv", "")), 422, "validation_error")
+    await refused(store.set_delivery("9", Pickup("P-1")), 404, "order_not_found")
+    await refused(store.calculate_delivery("Kyiv", order_id="9"), 404, "order_not_found")
+
+
+async def test_places(store: Store) -> None:
+    assert {point.city for point in await store.pickup_points("kyiv")} == {"Kyiv"}
+    assert {station.city for station in await store.fitting_stations("LVIV")} == {"Lviv"}
+    assert len(await store.pickup_points()) == len(PICKUP_POINTS)
+    assert len(await store.fitting_stations()) == len(STATIONS)
+    assert await store.pickup_points("Atlantis") == ()
+    assert await store.fitting_stations("Atlantis") == ()
+
+
+async def test_prices_of_a_fitting(store: Store) -> None:
+    small, large = [await store.fitting_prices("S-1", tire_diameter=inches) for inches in (14, 19)]
+    assert set(small.prices) == {"fitting", "balancing", "seasonal_change", "storage"}
+    assert 0 < small.prices["fitting"] < large.prices["fitting"]
+    assert small.currency == "EUR"
+    await refused(store.fitting_prices("S-9", tire_diameter=16), 404, "station_not_found")
+    await refused(store.fitting_prices("S-1", tire_diameter=99), 422, "validation_error")
+
+
+async def test_free_times(store: Store) -> None:
+    slots = await store.fitting_slots("S-1", date_from="2026-12-04", date_to="2026-12-07")
+    assert list(slots) == sorted(slots, key=lambda slot: (slot.date, slot.time))
+    assert {slot.date for slot in slots} == {"2026-12-04", "2026-12-05", "2026-12-07"}  # the sixth is a Sunday
+    assert await store.fitting_slots("S-1", date_from="2026-11-01", date_to="2026-11-22") == ()  # gone by
+    await refused(store.fitting_slots("S-9", date_from="2026-12-04", date_to="2026-12-07"), 404, "station_not_found")
+    await refused(store.fitting_slots("S-1", date_from="2026-12-04", date_to="2026-12-03"), 422, "validation_error")
+    await refused(store.fitting_slots("S-1", date_from="tomorrow", date_to="2026-12-03"), 422, "validation_error")
+
+
+async def test_from_a_booking_to_its_end(store: Store) -> None:
+    phone = "380630001122"
+    slot, other, third = (await store.fitting_slots("S-2", date_from="2026-12-07", date_to="2026-12-09"))[:3]
+    wanted = NewBooking(
+        "S-2", slot.date, slot.time, "+380 63 000-11-22", "call-1", "seasonal_change", "Olga", "Golf", tire_diameter=16
+    )
+    made = await store.create_booking(wanted, idempotency_key="booking-key-1")
+    assert (made.station_id, made.date, made.time, made.status) == ("S-2", slot.date, slot.time, "booked")
+    assert (made.service_type, made.customer_name, made.vehicle_info) == ("seasonal_change", "Olga", "Golf")
+    assert (made.customer_phone, made.tire_diameter) == (phone, 16)
+    assert await store.create_booking(wanted, idempotency_key="booking-key-1") == made
+    changed = replace(wanted, time=other.time)
+    await refused(store.create_booking(changed, idempotency_key="booking-key-1"), 409, "idempotency_conflict")
+    await refused(store.create_booking(wanted, idempotency_key="booking-key-2"), 409, "slot_taken")
+    assert slot not in await store.fitting_slots("S-2", date_from=slot.date, date_to=slot.date)
+    assert await store.bookings(phone=phone) == (made,)
+    assert await store.bookings(phone="380639999999") == await store.bookings(phone="anonymous") == ()
+    moved = await store.move_booking(made.id, date=other.date, time=other.time)
+    assert moved == replace(made, date=other.date, time=other.time)
+    assert slot in await store.fitting_slots("S-2", date_from=slot.date, date_to=slot.date)
+    await refused(store.move_booking(made.id, date="2026-12-13", time="09:00"), 409, "slot_taken")
+    gone = await store.cancel_booking(made.id, idempotency_key="booking-key-3")
+    assert gone == replace(moved, status="cancelled")
+    assert await store.cancel_booking(made.id, idempotency_key="booking-key-3") == gone
+    await refused(store.cancel_booking(made.id), 404, "booking_not_found")
+    await refused(store.move_booking(made.id, date=third.date, time=third.time), 404, "booking_not_found")
+    assert await store.bookings(phone=phone) == ()
+
+
+async def test_a_booking_where_nobody_works(store: Store) -> None:
+    wanted = NewBooking("S-9", "2026-12-07", "09:00", PHONE, "call-1")
+    await refused(store.create_booking(wanted, idempotency_key="booking-key-4"), 404, "station_not_found")
+    past = replace(wanted, station_id="S-1", date="2026-11-20")
+    await refused(store.create_booking(past, idempotency_key="booking-key-5"), 409, "slot_taken")
+
+
+@pytest.mark.parametrize("booking", ["B-1", "../orders", "", "B-1?x"])
+async def test_a_booking_that_does_not_exist(store: Store, booking: str) -> None:
+    with pytest.raises(StoreRefused) as error:
+        await store.cancel_booking(booking)
+    assert error.value.status == 404
+
+
+async def test_knowledge(store: Store) -> None:
+    passages = await store.knowledge_search("opening hours on Saturday", limit=2)
+    assert 0 < len(passages) <= 2
+    assert passages[0].id == "hours"
+    assert 0 < passages[0].relevance_score <= 1
+    assert await store.knowledge_search("zebra") == ()
+    assert await store.knowledge_search("opening hours", category="nonsense") == ()
 
 
 async def test_closing_twice(store: Store) -> None:

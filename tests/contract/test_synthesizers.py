@@ -15,6 +15,8 @@ from numpy.typing import NDArray
 from engine.audio.format import seconds_of
 from engine.errors import ConfigurationError, SynthesisError
 from engine.speech.cache import CachedSynthesizer
+from engine.speech.chain import AlwaysClosed, Member
+from engine.speech.chain_synthesizers import GuardedSynthesizer, SynthesizerChain
 from engine.speech.ports import RecognitionOptions, SpeechSynthesizer, SynthesisRequest
 from engine.speech.providers.batch_synthesis import WAITING_REQUESTS, breaths
 from engine.speech.providers.moonshine import MoonshineRecognizer
@@ -22,6 +24,8 @@ from engine.speech.providers.nanotts import NanoSynthesizer
 from engine.speech.providers.piper import PiperSynthesizer
 from engine.speech.providers.scripted import ScriptedSynthesizer
 from ops.bench.word_errors import word_errors
+from tests.breaking import BreakingSynthesizer
+from tests.over_clouds import GoogleSynthesizerOnLoopback, OpenAiSynthesizerOnLoopback
 from tests.over_grpc import SynthesizerOverGrpc
 
 SENTENCE = "Your order will be delivered on Tuesday morning."
@@ -35,12 +39,25 @@ def scripted() -> SpeechSynthesizer:
     return ScriptedSynthesizer(first_audio_seconds=0.01, pace=100)
 
 
+def chain(*voices: SpeechSynthesizer) -> SpeechSynthesizer:
+    members: list[Member[SpeechSynthesizer]] = [
+        Member(str(place), GuardedSynthesizer(voice, AlwaysClosed(), first_seconds=5, next_seconds=5))
+        for place, voice in enumerate(voices)
+    ]
+    return SynthesizerChain(members)
+
+
 ADAPTERS = [
     pytest.param(scripted, id="scripted"),
     pytest.param(
         lambda: CachedSynthesizer(scripted(), identity="x", directory=None, memory_bytes=1 << 20), id="cached"
     ),
     pytest.param(lambda: SynthesizerOverGrpc(scripted()), id="over-grpc"),
+    pytest.param(lambda: GoogleSynthesizerOnLoopback("Chirp3-HD-Charon"), id="google-streamed"),
+    pytest.param(lambda: GoogleSynthesizerOnLoopback("en-US-Neural2-A"), id="google-whole"),
+    pytest.param(OpenAiSynthesizerOnLoopback, id="openai"),
+    pytest.param(lambda: chain(scripted()), id="chain"),
+    pytest.param(lambda: chain(BreakingSynthesizer(), scripted()), id="chain-after-a-break"),
     pytest.param(PiperSynthesizer, id="piper", marks=pytest.mark.embedded),
     pytest.param(NanoSynthesizer, id="nanotts", marks=pytest.mark.embedded),
 ]

@@ -47,11 +47,11 @@ def values(report: Report) -> dict[str, float]:
 
 async def test_overhead_is_what_the_stand_in_adds(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(overhead, "SETTLE_SECONDS", 0.5)
-    async with bench(Behaviour(answer_after=0.65, answer=0.3), calls=4, seconds=4.0) as run:
+    async with bench(Behaviour(answer_after=0.62, answer=0.3), calls=4, seconds=4.0) as run:
         await overhead.measure(run)
     found = values(run.report)
     assert found["turns measured"] >= 4
-    assert found["end of speech → first sound, p50"] == pytest.approx(650, abs=LOADED)
+    assert found["end of speech → first sound, p50"] == pytest.approx(620, abs=LOADED)
     assert found["beyond the ideal path, p50"] == pytest.approx(50, abs=LOADED)
     assert found["calls dropped"] == 0
     assert found["turns without an answer"] == 0
@@ -62,8 +62,8 @@ async def test_density_adds_calls_until_a_limit_is_passed(monkeypatch: pytest.Mo
     monkeypatch.setattr(density, "SETTLE_SECONDS", 0.5)
     monkeypatch.setattr(density, "STEP", 2)
     monkeypatch.setattr(density, "GAP_SECONDS", 0.02 + LOADED / 1000)
-    monkeypatch.setattr(density, "OVERHEAD_SECONDS", 0.2)
-    async with bench(Behaviour(answer_after=0.65, answer=3.0), calls=4, seconds=6.0) as run:
+    monkeypatch.setattr(density, "OVERHEAD_SECONDS", 0.3)
+    async with bench(Behaviour(answer_after=0.62, answer=3.0), calls=4, seconds=6.0) as run:
         await density.measure(run)
     assert [row["calls"] for row in run.report.tables["Levels"]] == [2, 4]
     assert [row["beyond"] for row in run.report.tables["Levels"]] == ["", ""]

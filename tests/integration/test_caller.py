@@ -72,7 +72,8 @@ async def test_registers_like_a_dialplan_and_asks_what_is_next() -> None:
         async with calling(engine.address, exchange, caller="+15550100") as call:
             await call.wait_for_frame(1.0)
             form = engine.registered[str(call.call_id)]
-            assert form == {"uuid": str(call.call_id), "caller": "+15550100", "channel": f"AudioSocket/{call.call_id}"}
+            channel = f"AudioSocket/{call.call_id}"
+            assert form == {"uuid": str(call.call_id), "caller": "+15550100", "channel": channel, "dialled": ""}
             assert engine.call().call_id == str(call.call_id)
         assert await exchange.next_step(str(call.call_id)) == "hangup"
 

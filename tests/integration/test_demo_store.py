@@ -10,12 +10,13 @@ import pytest
 
 from serve_apps.demo_store.app import create_app
 from serve_apps.demo_store.catalogue import make_catalogue
-from tests.store_server import ADMIN_TOKEN, TOKEN, served
+from serve_apps.demo_store.vehicles import VEHICLES
+from tests.store_server import ADMIN_TOKEN, MONDAY, TOKEN, served
 
 
 @pytest.fixture(scope="module")
 def url() -> Iterator[str]:
-    with served(create_app(token=TOKEN, admin_token=ADMIN_TOKEN)) as base:
+    with served(create_app(token=TOKEN, admin_token=ADMIN_TOKEN, now=lambda: MONDAY)) as base:
         yield base
 
 
@@ -36,7 +37,13 @@ async def ask(url: str, method: str, path: str, *, token: str = TOKEN, **options
 def test_the_catalogue_is_the_same_for_the_same_seed() -> None:
     assert make_catalogue(1) == make_catalogue(1)
     assert make_catalogue(1) != make_catalogue(2)
-    assert len(make_catalogue(1)) >= 300
+    assert len(make_catalogue(1)) >= 2000
+    assert len(VEHICLES) >= 80
+
+
+def test_every_size_of_every_car_is_sold() -> None:
+    sold = {(product.width, product.profile, product.diameter) for product in make_catalogue(2026).values()}
+    assert {size for sizes in VEHICLES.values() for size in sizes} <= sold
 
 
 @pytest.mark.parametrize("token", ["", "wrong", ADMIN_TOKEN, "ключ"])
@@ -61,6 +68,7 @@ async def test_every_route_asks_for_the_token(url: str, token: str) -> None:
         ("GET", "/orders/search", 422, "validation_error"),
         ("GET", "/vehicles/tires?make=Trabant&model=601", 404, "vehicle_not_found"),
         ("GET", "/fitting/stations/S-9/slots", 404, "station_not_found"),
+        ("GET", "/fitting/stations/S-1/slots?date_from=9999-12-31", 422, "validation_error"),
         ("DELETE", "/fitting/bookings/B-1", 404, "booking_not_found"),
         ("POST", "/orders", 422, "validation_error"),
     ],
@@ -73,8 +81,8 @@ async def test_errors_have_one_shape(url: str, method: str, path: str, status: i
 async def test_pages(url: str) -> None:
     _, first = await ask(url, "GET", "/tires/search?width=205&per_page=10")
     _, second = await ask(url, "GET", "/tires/search?width=205&per_page=10&page=2")
-    assert first["pagination"]["total"] == 54
-    assert first["pagination"]["total_pages"] == 6
+    assert first["pagination"]["total"] == 252
+    assert first["pagination"]["total_pages"] == 26
     assert not {tire["id"] for tire in first["data"]} & {tire["id"] for tire in second["data"]}
 
 
@@ -135,6 +143,13 @@ async def test_a_fitting_from_slot_to_cancellation(url: str) -> None:
     assert none["data"] == []
 
 
+async def test_nobody_books_in_another_age(url: str) -> None:
+    body = {"station_id": "S-1", "date": "9999-12-31", "time": "10:00", "customer_phone": "+380501112233"}
+    key = {"Idempotency-Key": "far-1"}
+    status, answer = await ask(url, "POST", "/fitting/bookings", json=body, headers=key)
+    assert (status, answer["error"]["code"]) == (422, "validation_error")
+
+
 async def test_fitting_prices_grow_with_the_wheel(url: str) -> None:
     _, small = await ask(url, "GET", "/fitting/prices?station_id=S-1&tire_diameter=14")
     _, large = await ask(url, "GET", "/fitting/prices?station_id=S-1&tire_diameter=19")
@@ -155,3 +170,34 @@ async def test_faults_are_for_the_admin_alone(url: str) -> None:
     assert (await ask(url, "GET", "/tires/T-1042"))[0] == 503
     assert (await ask(url, "PUT", "/__faults", token=ADMIN_TOKEN, json={"mode": "none"}))[0] == 200
     assert (await ask(url, "GET", "/tires/T-1042"))[0] == 200
+
+
+async def test_faults_of_every_kind(url: str) -> None:
+    async def switch(**fault: Any) -> None:
+        assert (await ask(url, "PUT", "/__faults", token=ADMIN_TOKEN, json=fault))[0] == 200
+
+    async def raw(path: str) -> tuple[int, bytes]:
+        headers = {"Authorization": f"Bearer {TOKEN}"}
+        async with aiohttp.ClientSession(url, headers=headers) as session, session.get(path) as response:
+            return response.status, await response.read()
+
+    await switch(mode="bad_json", path="/tires")
+    assert await raw("/tires/T-1042") == (200, b'{"data": [{"id": "T-1')
+    assert (await raw("/orders/4271"))[1].endswith(b"}")  # another path is not hit
+    await switch(mode="wrong_shape", remaining=1)
+    assert b"soon" in (await raw("/tires/T-1042"))[1]
+    assert b"T-1042" in (await raw("/tires/T-1042"))[1]
+    for mode in ("disconnect", "lost_answer"):
+        await switch(mode=mode)
+        with pytest.raises(aiohttp.ClientError):
+            await raw("/tires/T-1042")
+    await switch(mode="429", retry_after=7)
+    assert (await raw("/tires/T-1042"))[0] == 429
+    await switch(mode="none")
+
+
+async def test_a_past_time_is_not_free(url: str) -> None:
+    dates = {"date_from": "2026-11-20", "date_to": "2026-11-23"}
+    _, slots = await ask(url, "GET", "/fitting/stations/S-1/slots", params=dates)
+    assert {slot["date"] for slot in slots["data"]} == {"2026-11-23"}
+    assert min(slot["time"] for slot in slots["data"]) > "10:00"  # it is ten in the morning there

@@ -17,10 +17,15 @@ from ops.bench.processes import descendants
 from ops.caller import Caller
 from ops.demonstration import FOLDER
 from ops.exchange import Exchange
+from tests.ports import free_port
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 
+ADMIN_PORT = free_port()
 SETTINGS = {
+    "TRUNKLINE_ADMIN_PORT": str(ADMIN_PORT),
+    "TRUNKLINE_STORE_TOKEN": "shop",
+    "TRUNKLINE_STORE_DEMO_ADMIN_TOKEN": "switch",
     "TRUNKLINE_STT": "scripted",
     "TRUNKLINE_TTS": "scripted",
     "TRUNKLINE_LLM": "scripted",
@@ -35,8 +40,9 @@ SPEECH = read_wav(FOLDER / "order_status.wav")
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
-async def engine() -> AsyncIterator[Engine]:
-    async with engine_process(SETTINGS) as running:
+async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
+    state = {"TRUNKLINE_STATE_DIR": str(tmp_path_factory.mktemp("state"))}
+    async with engine_process(SETTINGS | state) as running:
         yield running
     assert running.left_behind == []
 
@@ -55,6 +61,24 @@ def processes(engine: Engine, title: str) -> list[int]:
 
 def turns(caller: Caller) -> list[dict[str, object]]:
     return [event.data for event in caller.engine_events if event.type == "turn" and event.data["stages"]]
+
+
+async def test_the_demonstration_apis_and_their_breaker_are_there(engine: Engine) -> None:
+    base = f"http://127.0.0.1:{ADMIN_PORT}/store"
+    store, switch = ({"Authorization": f"Bearer {token}"} for token in ("shop", "switch"))
+    async with aiohttp.ClientSession() as session:
+
+        async def status(path: str, headers: dict[str, str]) -> int:
+            async with session.get(base + path, headers=headers) as answer:
+                return answer.status
+
+        assert await status("/tires/T-1042", store) == await status("/clinic/doctors", store) == 200
+        assert await status("/tires/T-1042", switch) == await status("/clinic/doctors", switch) == 401
+        async with session.put(f"{base}/__faults", headers=switch, json={"mode": "503", "remaining": 1}) as answer:
+            assert answer.status == 200
+        assert [await status("/tires/T-1042", store) for _ in range(2)] == [503, 200]
+        async with session.get(f"{engine.telephony}/metrics") as answer:
+            assert 'trunkline_breaker_state{name="store",state="closed"} 1.0' in await answer.text()
 
 
 async def test_a_replica_of_the_recogniser_is_lost_in_mid_sentence(engine: Engine, exchange: Exchange) -> None:

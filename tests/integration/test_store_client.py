@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import aiohttp
@@ -14,11 +15,13 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from engine.breaker import Breaker
 from engine.errors import StoreRefused, StoreUnavailable
-from engine.store.client import RetryPolicy, StoreClient
-from engine.store.port import NewOrder, OrderItem, TyreQuery
+from engine.http.retry import RetryPolicy
+from engine.store.client import StoreClient
+from engine.store.port import NewBooking, NewOrder, OrderItem, TyreQuery
 from serve_apps.demo_store.app import create_app
-from tests.store_server import ADMIN_TOKEN, TOKEN, served
+from tests.store_server import ADMIN_TOKEN, TOKEN, served, store_at
 
 QUICK = RetryPolicy(first_wait=0.01, longest_wait=1.5)
 DRAFT = NewOrder("5559876543", (OrderItem("T-1042", 1),), "call-1")
@@ -32,7 +35,7 @@ def url() -> Iterator[str]:
 
 @pytest_asyncio.fixture
 async def client(url: str) -> AsyncIterator[StoreClient]:
-    made = StoreClient(url, TOKEN, timeout=0.5, retry=QUICK)
+    made = store_at(url, timeout=0.5, retry=QUICK)
     yield made
     await made.close()
 
@@ -119,23 +122,72 @@ async def test_a_draft_is_made_once_whatever_happens(client: StoreClient, fault:
     assert await client.create_order(DRAFT, idempotency_key="retry-key-1") == first
 
 
+@pytest.mark.parametrize("mode", ["bad_json", "wrong_shape"])
+async def test_wrong_answers_are_no_answers(client: StoreClient, fault: Fault, seen: Seen, mode: str) -> None:
+    await fault(mode=mode)
+    for ask in (
+        client.tire("T-1042"),
+        client.search_tires(TyreQuery(205)),
+        client.tire_availability("T-1042"),
+        client.search_orders(phone="380501112233"),
+        client.order("5501"),
+        client.pickup_points(),
+        client.fitting_stations(),
+        client.bookings(phone="380501112233"),
+        client.knowledge_search("hours"),
+        client.create_order(DRAFT, idempotency_key="wrong-answer-1"),
+    ):
+        with pytest.raises(StoreUnavailable):
+            await ask
+    assert await seen() == 10  # an answer that makes no sense is not asked for again
+
+
+async def test_what_was_done_before_its_answer_was_lost_is_done_once(client: StoreClient, fault: Fault) -> None:
+    phone = "380631234567"
+    draft = NewOrder(phone, (OrderItem("T-1042", 1),), "call-1")
+    await fault(mode="lost_answer", remaining=1)
+    order = await client.create_order(draft, idempotency_key="lost-answer-1")
+    assert await client.search_orders(phone=phone) == (order,)
+    day = (datetime.now(UTC) + timedelta(days=8)).date()
+    last = day + timedelta(days=2)
+    slot, other = (await client.fitting_slots("S-1", date_from=day.isoformat(), date_to=last.isoformat()))[:2]
+    await fault(mode="lost_answer", remaining=1)
+    booking = await client.create_booking(
+        NewBooking("S-1", slot.date, slot.time, phone, "call-1"), idempotency_key="lost-answer-2"
+    )
+    assert await client.bookings(phone=phone) == (booking,)
+    await fault(mode="lost_answer", remaining=1)
+    moved = await client.move_booking(booking.id, date=other.date, time=other.time)
+    assert (moved.id, moved.time) == (booking.id, other.time)
+    await fault(mode="lost_answer", remaining=1)
+    assert (await client.cancel_booking(booking.id)).status == "cancelled"
+    assert await client.bookings(phone=phone) == ()
+
+
+async def test_a_lasting_failure_opens_the_breaker(url: str, fault: Fault, seen: Seen) -> None:
+    breaker = Breaker("store")
+    client = store_at(url, retry=QUICK, breaker=breaker)
+    await fault(mode="500")
+    for _ in range(7):
+        with pytest.raises(StoreUnavailable):
+            await client.tire("T-1042")
+    assert await seen() == 5
+    assert breaker.reading().state == "open"
+    await client.close()
+
+
 async def test_a_wrong_token_is_no_fault_of_the_request(url: str) -> None:
-    client = StoreClient(url, "wrong", retry=QUICK)
+    client = store_at(url, "wrong", retry=QUICK)
     with pytest.raises(StoreUnavailable, match="401"):
         await client.tire("T-1042")
     await client.close()
 
 
 async def test_nobody_there() -> None:
-    client = StoreClient("http://127.0.0.1:1", TOKEN, retry=QUICK)
+    client = store_at("http://127.0.0.1:1", retry=QUICK)
     with pytest.raises(StoreUnavailable, match="no connection"):
         await client.tire("T-1042")
     await client.close()
-
-
-async def test_the_request_id_is_kept(client: StoreClient) -> None:
-    await client.tire("T-1042")
-    assert len(client.last_request_id) == 32
 
 
 async def test_a_conflicting_key_is_refused(client: StoreClient) -> None:
@@ -185,7 +237,7 @@ async def strange() -> AsyncIterator[tuple[str, list[web.Response], list[web.Req
 )
 async def test_strange_answers(strange: tuple[str, list[web.Response], list[web.Request]], body: bytes) -> None:
     base, answers, _ = strange
-    client = StoreClient(base, TOKEN, retry=QUICK)
+    client = store_at(base, retry=QUICK)
     answers.append(web.Response(body=body))
     with pytest.raises(StoreUnavailable):
         await client.search_tires(TyreQuery(205, 55, 16))
@@ -194,7 +246,7 @@ async def test_strange_answers(strange: tuple[str, list[web.Response], list[web.
 
 async def test_what_is_sent(strange: tuple[str, list[web.Response], list[web.Request]]) -> None:
     base, answers, requests = strange
-    client = StoreClient(base + "/v1/", TOKEN, retry=QUICK)
+    client = store_at(base + "/v1/", retry=QUICK)
     answers += [
         web.Response(status=503),
         web.json_response({"id": "1", "status": "draft"}, status=201),

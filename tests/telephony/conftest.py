@@ -120,7 +120,7 @@ def scripted_engine(start_engine: Callable[[str, dict[str, str]], Engine]) -> En
 @pytest.fixture(scope="session")
 def embedded_engine(start_engine: Callable[[str, dict[str, str]], Engine]) -> Engine:
     """The engine as it comes, with its embedded models."""
-    return start_engine("embedded", {"TRUNKLINE_CAPACITY": "1"})
+    return start_engine("embedded", {"TRUNKLINE_CAPACITY": "1", "TRUNKLINE_OPENING_HOURS": "always"})
 
 
 _LOG: Final = pytest.StashKey[tuple[Asterisk, int]]()

@@ -6,6 +6,7 @@ import asyncio
 import functools
 import json
 from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping, Sequence
+from dataclasses import replace
 from typing import Any, ParamSpec
 
 from engine.agent.grounding import Evidence
@@ -115,7 +116,14 @@ class Counter:
             (
                 Tool("look", "Looks.", self.tool("look"), (number, colour), filler="One moment."),
                 Tool("change", "Changes.", self.tool("change"), (count,), mutates=True),
-                Tool("erase", "Erases.", self.tool("erase"), (number,), mutates=True, confirm=True),
+                Tool(
+                    "erase",
+                    "Erases.",
+                    self.tool("erase"),
+                    (replace(number, read_back=True),),
+                    mutates=True,
+                    confirm=True,
+                ),
                 Tool("leave", "Leaves.", self.tool("leave"), terminal=True),
                 Tool("hang_up", "Hangs up.", self.tool("hang_up"), terminal=True),
             )

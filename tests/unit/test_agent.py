@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 
 import pytest
 
 from engine.agent.agent import AgentLimits, ToolAgent
 from engine.agent.playbook import Playbook, load_playbook
 from engine.agent.ports import AgentOutput, Hangup, Message, Remember, Say, ToolFinished, ToolStarted, Transfer
-from engine.errors import ModelError
+from engine.agent.tools import Tool, ToolBox
+from engine.clock import LoopClock
+from engine.errors import ModelError, ModelRefused
 from tests.unit.agent_stage import FACTS, Counter, ReplayModel, at_once, broken, call, kinds, on_virtual_time, said
 
 
@@ -43,7 +46,12 @@ async def test_text_streams_through(playbook: Playbook) -> None:
     outputs = await answer(agent_of(model, Counter(), playbook), "hi")
     assert outputs == [Say("Hello, "), Say("how can I help?")]
     request = model.requests[0]
-    assert request.messages[0] == Message("system", playbook.prompt)
+    system = request.messages[0]
+    assert system.role == "system"
+    before, _, after = playbook.prompt.partition("{today}")
+    assert system.content.startswith(before)
+    assert system.content.endswith(after)
+    assert re.search(r"Today is [A-Z][a-z]+day, \d{4}-\d\d-\d\d\.", system.content)
     assert (request.call_id, request.playbook, request.language) == ("call-1", "tyre_shop", "en")
 
 
@@ -237,3 +245,86 @@ async def test_tools_get_the_callers_number_from_the_network(playbook: Playbook)
         "my phone is 555123 and it is 4271",
     )
     assert counter.contexts[0].facts is FACTS
+
+
+@on_virtual_time
+async def test_a_model_that_will_not_answer_is_not_asked_again(playbook: Playbook) -> None:
+    model = ReplayModel([ModelRefused("against the rules")])
+    with pytest.raises(ModelRefused):
+        await answer(agent_of(model, Counter(), playbook), "hello")
+    assert len(model.requests) == 1
+
+
+@on_virtual_time
+async def test_reading_tools_run_side_by_side_and_answer_in_order(playbook: Playbook) -> None:
+    counter = Counter(seconds=2)
+    looks = [call("look", f"c{digit}", number=digit * 4) for digit in "123"]
+    model = ReplayModel([looks[0], call("look", "bad", number="9999"), *looks[1:]], ["Done."])
+    begun = asyncio.get_running_loop().time()
+    outputs = await answer(agent_of(model, counter, playbook), "look at 1111, then at 2222, then at 3333")
+    assert asyncio.get_running_loop().time() - begun == pytest.approx(2)
+    assert len(counter.ended) == 3
+    told = [message.tool_call_id for message in model.requests[1].messages if message.role == "tool"]
+    assert told == ["c1", "bad", "c2", "c3"]
+    finished = [output for output in outputs if isinstance(output, ToolFinished)]
+    assert [(each.ok, each.arguments.get("number")) for each in finished] == [
+        (True, "1111"),
+        (False, None),
+        (True, "2222"),
+        (True, "3333"),
+    ]
+    assert [each.seconds for each in finished] == pytest.approx([2, 0, 2, 2])
+
+
+@on_virtual_time
+async def test_a_change_waits_for_what_stands_before_it(playbook: Playbook) -> None:
+    counter = Counter(seconds=2)
+    calls = [
+        call("look", "a", number="4271"),
+        call("change", "b", count=4),
+        call("change", "c", count=2),
+        call("look", "d", number="4271"),
+    ]
+    begun = asyncio.get_running_loop().time()
+    outputs = await answer(
+        agent_of(ReplayModel(calls, ["Done."]), counter, playbook), "4271, I need four tyres, and two tyres"
+    )
+    assert asyncio.get_running_loop().time() - begun == pytest.approx(8)
+    assert [name for name, _ in counter.begun] == ["look", "change", "change", "look"]
+    assert counter.ended == ["look", "change", "change", "look"]
+    assert sum(isinstance(output, ToolFinished) for output in outputs) == 4
+
+
+@on_virtual_time
+async def test_tools_side_by_side_are_cancelled_together(playbook: Playbook) -> None:
+    counter = Counter(seconds=5)
+    looks = [call("look", f"c{digit}", number=digit * 4) for digit in "12"]
+    await _interrupted(agent_of(ReplayModel(looks), counter, playbook), "look at 1111, then at 2222")
+    await asyncio.sleep(10)
+    assert (len(counter.begun), counter.ended) == (2, [])
+
+
+@on_virtual_time
+async def test_a_fault_in_a_tool_ends_no_call(playbook: Playbook, caplog: pytest.LogCaptureFixture) -> None:
+    async def fail(*_: object) -> None:
+        raise KeyError("+380501112233")
+
+    box = ToolBox((Tool("look", "Looks.", fail),))  # type: ignore[arg-type]  # only the raising matters
+    model = ReplayModel([call("look")], ["I cannot look at the moment."])
+    agent = ToolAgent(model=model, playbook=playbook, tools=box, facts=FACTS)
+    assert spoken(await answer(agent, "look")) == "I cannot look at the moment."
+    assert json.loads(model.requests[1].messages[-1].content)["error"]["code"] == "failed"
+    assert "look failed: KeyError" in caplog.text
+    assert "380501112233" not in caplog.text
+
+
+@on_virtual_time
+async def test_the_day_is_the_businesss(playbook: Playbook) -> None:
+    class Midnight(LoopClock):
+        def wall(self) -> float:
+            return 1_795_559_400.0  # 2026-11-24 22:30 UTC, half past midnight of the next day in Kyiv
+
+    model = ReplayModel(["Hello."])
+    agent = ToolAgent(model=model, playbook=playbook, tools=Counter().box(), facts=FACTS, clock=Midnight())
+    await answer(agent, "hi")
+    assert "Today is Wednesday, 2026-11-25." in model.requests[0].messages[0].content

@@ -119,16 +119,18 @@ def test_every_benchmark_runs_with_settings_that_load() -> None:
 
 def test_the_ideal_path() -> None:
     settings = load_settings(merged({"TRUNKLINE_ENDPOINTING_MS": "500"}, scripted(20)))
-    assert ideal_seconds(settings) == pytest.approx(0.6)
+    assert ideal_seconds(settings) == pytest.approx(0.57)
     assert ideal_path(settings) == (
-        "max(endpointing 500, recogniser 100 + first token 200 + first clause 80) + first audio 100 = 600 ms"
+        "max(endpointing 400, pause 90 + recogniser 100 + first token 200 + first clause 80) + first audio 100 = 570 ms"
     )
+    always = load_settings(merged({"TRUNKLINE_ENDPOINTING_ADAPTIVE": "false"}, scripted(20)))
+    assert ideal_seconds(always) == pytest.approx(0.5 + 0.1)
     slow = load_settings(scripted(20, SCRIPTED_FIRST_TOKEN_MS="700"))
-    assert ideal_seconds(slow) == pytest.approx(0.1 + 0.7 + 0.08 + 0.1)
-    patient = load_settings(scripted(20, SPECULATE="false", ENDPOINTING_MS="300"))
+    assert ideal_seconds(slow) == pytest.approx(0.09 + 0.1 + 0.7 + 0.08 + 0.1)
+    patient = load_settings(scripted(20, SPECULATE="false", ENDPOINTING_ADAPTIVE="false", ENDPOINTING_MS="300"))
     assert ideal_seconds(patient) == pytest.approx(0.3 + 0.38 + 0.1)
     short = load_settings(scripted(20, SCRIPTED_REPLY_WORDS="1", ENDPOINTING_MS="100", PAUSE_MS="60"))
-    assert ideal_seconds(short) == pytest.approx(0.1 + 0.2 + 0.1)
+    assert ideal_seconds(short) == pytest.approx(0.06 + 0.1 + 0.2 + 0.1)
 
 
 def test_where_a_running_engine_is() -> None:

@@ -70,8 +70,8 @@ def test_an_empty_variable_counts_as_not_set() -> None:
         ("ADMIN_PORT", "65536", "a whole number from 0 to 65535"),
         ("VAD_THRESHOLD", "nan", "a number from 0.05 to 0.95"),
         ("SPECULATE", "perhaps", "`true` or `false`"),
-        ("STT", "grpc://host", "`embedded`, `scripted` or `grpc://HOST:PORT`"),
-        ("TTS", "festival", "`embedded`, `nanotts`, `scripted` or `grpc://HOST:PORT`"),
+        ("STT", "grpc://host", "`embedded`, `google`, `openai`, `scripted` or `grpc://HOST:PORT`"),
+        ("TTS", "festival", "`embedded`, `nanotts`, `google`, `openai`, `scripted` or `grpc://HOST:PORT`"),
         ("LOG_LEVEL", "chatty", "`debug`, `info`, `warning` or `error`"),
         ("STORE_URL", "ftp://shop", "`embedded` or a URL (`http://…`, `https://…`)"),
         ("LANGUAGE", "English please", "a BCP 47 tag such as `en` or `pt-BR`"),
@@ -144,3 +144,53 @@ def test_every_setting_is_documented_and_its_default_is_right() -> None:
 def test_a_call_can_hold_settings_without_pydantic() -> None:
     code = "import sys, engine.config; engine.config.Settings(); print('pydantic' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout == "False\n"
+
+
+def test_a_hosted_model_that_is_named_needs_its_name_and_key() -> None:
+    text = refusal(LLM="openai,anthropic,policy")
+    for variable in ("OPENAI_CHAT_MODEL", "OPENAI_KEY", "ANTHROPIC_MODEL", "ANTHROPIC_KEY"):
+        assert f"TRUNKLINE_{variable}: got nothing" in text
+    own = load_settings(
+        {
+            "TRUNKLINE_LLM": "openai,policy",
+            "TRUNKLINE_OPENAI_CHAT_MODEL": "m",
+            "TRUNKLINE_OPENAI_CHAT_URL": "http://127.0.0.1:8000/v1",
+        }
+    )
+    assert own.speech.llm == "openai,policy"
+
+
+def test_a_chain_of_models_names_each_once_and_fits_into_a_callers_patience() -> None:
+    assert "expected each model once" in refusal(LLM="policy,policy")
+    assert "TRUNKLINE_LLM: got" in refusal(LLM="openai,policies")
+    text = refusal(
+        LLM="openai,anthropic",
+        OPENAI_CHAT_MODEL="m",
+        OPENAI_KEY="k",
+        ANTHROPIC_MODEL="m",
+        ANTHROPIC_KEY="k",
+        OPENAI_CHAT_FIRST_S="4",
+    )
+    assert "got 6.5 s together" in text
+    assert remote_target("grpc://a:1") == "a:1"
+    assert remote_target("grpc://a:1,policy") is None
+
+
+def test_an_address_with_a_password_is_refused() -> None:
+    text = refusal(OPENAI_URL="https://me:secret@h/v1")
+    assert "without user, password" in text
+    assert "secret@" not in text
+
+
+def test_a_knowledge_database_is_a_url_and_a_secret() -> None:
+    assert load_settings({}).knowledge.database == ""
+    assert load_settings({"TRUNKLINE_KNOWLEDGE": "playbook"}).knowledge.database == ""
+    url = "postgresql://user:opensesame@db/knowledge"
+    settings = load_settings({"TRUNKLINE_KNOWLEDGE": url})
+    assert settings.knowledge.database == url
+    assert "opensesame" not in repr(settings)
+    with pytest.raises(
+        ConfigurationError, match="TRUNKLINE_KNOWLEDGE: got a secret, not shown, expected `playbook`"
+    ) as told:
+        load_settings({"TRUNKLINE_KNOWLEDGE": "mysql://user:opensesame@db/knowledge"})
+    assert "opensesame" not in str(told.value)

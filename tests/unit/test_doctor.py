@@ -97,6 +97,13 @@ def test_a_playbook_that_is_not_there_is_broken(tmp_path: Path) -> None:
     assert only(doctor.check_playbook(settings_with(tmp_path))).state == "ok"
 
 
+def test_a_playbook_without_its_api_is_broken(tmp_path: Path) -> None:
+    settings = settings_with(tmp_path, PLAYBOOK="clinic", STORE_URL="https://shop.example")
+    found = only(doctor.check_playbook(settings))
+    assert found.state == "broken"
+    assert "playbook clinic: base_url is embedded" in found.detail
+
+
 def test_a_ray_that_does_not_come_is_broken(tmp_path: Path) -> None:
     found = only(doctor.check_ray(settings_with(tmp_path), seconds=0.01))
     assert found.state == "broken"
@@ -158,3 +165,31 @@ def test_a_language_nobody_speaks_is_broken(tmp_path: Path) -> None:
     recogniser, voice, _ = doctor.check_providers(settings_with(tmp_path, LANGUAGE="uk", LLM="scripted"))
     assert (recogniser.state, voice.state) == ("broken", "broken")
     assert "TRUNKLINE_LANGUAGE" in recogniser.detail
+
+
+def test_a_hosted_model_is_looked_at_by_itself_though_another_would_answer(tmp_path: Path) -> None:
+    with socket.socket() as bound:  # bound and not listening
+        bound.bind(("127.0.0.1", 0))
+        url = f"http://127.0.0.1:{bound.getsockname()[1]}/v1"
+        settings = settings_with(
+            tmp_path,
+            STT="scripted",
+            TTS="scripted",
+            LLM="openai,scripted",
+            OPENAI_CHAT_MODEL="m",
+            OPENAI_CHAT_URL=url,
+            OPENAI_CHAT_KEY="secret-key",
+        )
+        _, _, hosted, scripted = doctor.check_providers(settings)
+    assert (hosted.state, scripted.state) == ("broken", "ok")
+    assert hosted.detail.startswith("openai: openai at 127.0.0.1:")
+    assert "secret-key" not in hosted.detail
+    assert "TRUNKLINE_LLM" in hosted.mend
+
+
+def test_a_hosted_model_without_a_name_or_a_key_is_a_wrong_setting(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(doctor, "CHECKS", {})
+    found = list(doctor.examine({"TRUNKLINE_LLM": "openai"}))[-1]
+    assert found.state == "broken"
+    assert "TRUNKLINE_OPENAI_CHAT_MODEL: got nothing" in found.detail
+    assert "TRUNKLINE_OPENAI_KEY: got nothing" in found.detail

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from engine.agent.playbook import load_playbook
 from engine.audio.format import FRAME_BYTES, SILENCE
 from engine.audio.wav import read_wav, write_wav
 from engine.config import Settings, load_settings
@@ -147,6 +149,20 @@ def test_say_writes_what_a_caller_would_hear(
     assert read_wav(out) == SILENCE * 5
     assert capsys.readouterr().out.startswith(f"{out}: 0.1 s of speech, first audio after ")
     assert voice.requests == [SynthesisRequest("hello", "mary", "en-GB", 1.5)]
+
+
+@pytest.mark.parametrize(("setting", "spoken"), [("", "uk"), ("en", "en")])
+def test_both_speak_the_language_of_the_first_playbooks_calls(  # noqa: PLR0917 - pytest passes them by name
+    recogniser: EchoRecogniser, voice: ToneVoice, wav: Path, tmp_path: Path, setting: str, spoken: str
+) -> None:
+    folder = tmp_path / "other"
+    shutil.copytree(load_playbook("clinic").folder, folder)
+    text = (folder / "playbook.yaml").read_text(encoding="utf-8")
+    (folder / "playbook.yaml").write_text(text.replace("language: en", "language: uk"), encoding="utf-8")
+    settings = load_settings({"TRUNKLINE_PLAYBOOK": f"{folder}|tyre_shop", "TRUNKLINE_LANGUAGE": setting})
+    speech.transcribe(settings, [wav])
+    speech.say(settings, "hello", tmp_path / "said.wav")
+    assert (recogniser.options[0].language, voice.requests[0].language) == (spoken, spoken)
 
 
 def test_numbers_are_said_in_words(voice: ToneVoice, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from engine.audio.blackbox import BlackBox
 from engine.audio.playout import Playout
 from engine.clock import LoopClock
 from engine.config import Settings
-from engine.dialogue.call import Journal, Parts
+from engine.dialogue.parts import Journal, Parts
 from engine.dialogue.reply import Voice
 from engine.speech.leases import Leases
 from engine.speech.providers.scripted import ScriptedRecognizer, ScriptedSynthesizer
@@ -23,8 +23,11 @@ from tests.unit.dialogue.stage import PHRASES, LevelActivity, StoryAgent, says
 class ScriptedWorkshop:
     """Parts that need no other process."""
 
-    def prepared(self, path: Path) -> None:
+    def prepared(self, path: Path, playbook: str = "") -> None:
         """Fixed sentences are synthesised here."""
+
+    async def lease_ahead(self, leases: Leases) -> None:
+        """Nothing here is leased."""
 
     def parts(self, start: CallStart, *, box: BlackBox, playout: Playout, leases: Leases, journal: Journal) -> Parts:
         return Parts(

