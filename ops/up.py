@@ -8,7 +8,6 @@ import logging
 import os
 import shutil
 import signal
-import socket
 import sys
 import tempfile
 import time
@@ -22,6 +21,7 @@ from urllib.parse import urlsplit
 from engine.config import Secret, Settings
 from engine.errors import ConfigurationError, TrunklineError
 from engine.logs import configure_logging
+from ops.ports import bind_free, bind_port
 
 START_SECONDS: Final = 180.0
 DEMO_STORE_TOKEN: Final = "demonstration-only"  # noqa: S105 - of a store that holds nothing real, on loopback
@@ -112,10 +112,8 @@ def choose_ports(settings: Settings) -> Ports:
             ("TRUNKLINE_TELEPHONY_PORT", network.telephony_port),
             ("TRUNKLINE_ADMIN_PORT", network.admin_port),
         ):
-            probe = probes.enter_context(socket.socket())
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                probe.bind((network.host, wanted))
+                probe = probes.enter_context(bind_port(network.host, wanted) if wanted else bind_free(network.host))
             except OSError as error:
                 raise ConfigurationError(
                     f"{name}: {network.host}:{wanted} cannot be used ({error.strerror}): "

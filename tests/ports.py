@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import socket
+from ops.ports import bind_free
 
 
 def free_port() -> int:
-    """One on loopback that nobody listens at now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
+    """One on loopback that nobody listens at now, and that no outgoing connection is given meanwhile."""
+    with bind_free("127.0.0.1") as probe:
         return int(probe.getsockname()[1])

@@ -34,14 +34,15 @@ SECONDS_A_WORD = 0.15
 
 
 class StageClock:
-    """A ``Clock`` of the loop's time that began at ``opened`` (seconds since 1970)."""
+    """A ``Clock`` of the call's loop, whichever loop asks, that began at ``opened`` (seconds since 1970)."""
 
     def __init__(self, opened: float) -> None:
         self._opened = opened
+        self._loop = asyncio.get_running_loop()
         self._began = self.now()
 
     def now(self) -> float:
-        return asyncio.get_running_loop().time()
+        return self._loop.time()
 
     def wall(self) -> float:
         return self._opened + self.now() - self._began
