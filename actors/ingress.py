@@ -134,7 +134,7 @@ class _Node:
     async def start(self) -> None:
         from actors import tether
 
-        host = self._settings.network.host
+        host = self._settings.network.listen
         hosts = tether.listen(self._tether)
         self._tasks.append(asyncio.create_task(self.exchange.accept_hosts(hosts), name="tethers"))
         self._tasks.append(asyncio.create_task(self.pool.run(), name="pool"))

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.audio.wav import read_wav
-from engine.config import Settings
+from engine.config import Settings, in_url
 from engine.errors import ConfigurationError
 from ops.caller import Answer, Caller, NoAnswerError
 from ops.exchange import EngineEvent, Exchange
@@ -77,12 +77,11 @@ def place_call(
     Raises ConfigurationError (a file that cannot be read), ExchangeError and NotConnectedError (no engine listens).
     """
     network = settings.network
-    host = "127.0.0.1" if network.host in {"0.0.0.0", "::"} else network.host
-    shown = f"[{host}]" if ":" in host else host
+    host = network.near
     result = asyncio.run(
         call_engine(
             (host, network.audiosocket_port),
-            f"http://{shown}:{network.telephony_port}",
+            f"http://{in_url(host)}:{network.telephony_port}",
             [(path.name, read_wav(path)) for path in wavs],
             caller=caller,
             dialled=dialled,

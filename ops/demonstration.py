@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from engine.audio.wav import read_wav
-from engine.config import Settings
+from engine.config import Settings, in_url
 from ops.call import call_engine
 
 FOLDER: Final = Path(__file__).parent / "demo"
@@ -34,14 +34,14 @@ def spoken() -> dict[str, str]:
 
 async def demonstrate(settings: Settings, audiosocket: int, telephony: int) -> bool:
     """Place the call and say how to call from a PBX; whether every turn was answered."""
-    host = settings.network.host
+    host = settings.network.near
     recording = settings.paths.recordings / "demonstration.wav"
     recording.parent.mkdir(parents=True, exist_ok=True)
     _say("")
     _say("— demonstration call: recorded speech over AudioSocket, answered by the models on this machine —")
     result = await call_engine(
         (host, audiosocket),
-        f"http://{host}:{telephony}",
+        f"http://{in_url(host)}:{telephony}",
         [(name, read_wav(FOLDER / name)) for name in SAID],
         caller=CALLER,
         token=settings.network.telephony_token.reveal(),
@@ -52,7 +52,8 @@ async def demonstrate(settings: Settings, audiosocket: int, telephony: int) -> b
     _say("")
     _say(f"The engine stays up. Listen to the call: {recording}")
     _say(f"Call it again:            trunkline call {FOLDER / SAID[0]} --caller {CALLER}")
-    _say(f"Connect your Asterisk:    docs/asterisk.md (AudioSocket {host}:{audiosocket}, HTTP {host}:{telephony})")
+    shown = in_url(settings.network.listen)
+    _say(f"Connect your Asterisk:    docs/asterisk.md (AudioSocket {shown}:{audiosocket}, HTTP {shown}:{telephony})")
     _say("End it:                   Ctrl-C")
     return result.answered
 

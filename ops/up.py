@@ -18,7 +18,7 @@ from types import FrameType
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-from engine.config import Secret, Settings
+from engine.config import Secret, Settings, in_url
 from engine.errors import ConfigurationError, TrunklineError
 from engine.logs import configure_logging
 from ops.ports import bind_free, bind_port
@@ -71,10 +71,10 @@ def run(settings: Settings, *, demo: bool) -> None:
     try:
         engine.start()
         _catch_signals()  # Ray has put its own in place
+        host = in_url(settings.network.listen)
         _say(
-            f"ready audiosocket={settings.network.host}:{ports.audiosocket} "
-            f"telephony=http://{settings.network.host}:{ports.telephony} "
-            f"admin=http://{settings.network.host}:{ports.admin}",
+            f"ready audiosocket={host}:{ports.audiosocket} telephony=http://{host}:{ports.telephony} "
+            f"admin=http://{host}:{ports.admin}",
             to=sys.stdout,
         )
         if demo:
@@ -113,7 +113,7 @@ def choose_ports(settings: Settings) -> Ports:
             ("TRUNKLINE_ADMIN_PORT", network.admin_port),
         ):
             try:
-                probe = probes.enter_context(bind_port(network.host, wanted) if wanted else bind_free(network.host))
+                probe = probes.enter_context(bind_port(network.listen, wanted) if wanted else bind_free(network.listen))
             except OSError as error:
                 raise ConfigurationError(
                     f"{name}: {network.host}:{wanted} cannot be used ({error.strerror}): "
@@ -154,7 +154,7 @@ class _Engine:
         _say("starting the recogniser, the voice, the model and the shop")
         serve.start(
             proxy_location="HeadOnly",
-            http_options={"host": settings.network.host, "port": self._ports.admin, "access_log": False},
+            http_options={"host": settings.network.listen, "port": self._ports.admin, "access_log": False},
         )
         store_url = self._deploy()
         _say("starting the ingress and its call processes")
@@ -197,7 +197,7 @@ class _Engine:
 
             token, switch = settings.store.token.reveal(), settings.store.demo_admin_token.reveal()
             wanted["store"] = (demo_store.build(token, admin_token=switch), "/store")
-            store_url = f"http://{settings.network.host}:{self._ports.admin}/store"
+            store_url = f"http://{in_url(settings.network.near)}:{self._ports.admin}/store"
         wanted["admin"] = (admin.build(), "/")
         for name, (application, prefix) in wanted.items():
             serve._run(application, name=name, route_prefix=prefix, _blocking=False)

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 import ray
 from ray import serve
 
-from engine.config import Settings
+from engine.config import Settings, in_url
 from engine.speech.leases import RENEW, Service
 
 if TYPE_CHECKING:
@@ -64,7 +64,9 @@ class Replica:
             if self._library is not None:
                 await self._library.start()
         await self._provider.start()
-        host = settings.network.host if settings.ray.address == "" else str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
+        local = settings.ray.address == ""
+        host = settings.network.near if local else str(ray.util.get_node_ip_address())  # type: ignore[no-untyped-call]
+        host = in_url(host)
         port = await self._server.start(host)
         self._address = f"{host}:{port}"
         self._leases = 0

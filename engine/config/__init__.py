@@ -21,6 +21,7 @@ from engine.config.sections import (
     Settings,
     SpeechSettings,
     StoreSettings,
+    in_url,
     provider_names,
     remote_target,
 )
@@ -45,6 +46,7 @@ __all__ = [
     "Settings",
     "SpeechSettings",
     "StoreSettings",
+    "in_url",
     "load_settings",
     "provider_names",
     "remote_target",

@@ -28,8 +28,9 @@ class NetworkSettings:
 
     host: str = setting(
         "127.0.0.1",
-        "Address to listen on; `0.0.0.0` for all. The telephony port hands out calls: keep it inside your network.",
-        pattern=_HOST,
+        "Address to listen on; `0.0.0.0` or `::` for all. The telephony port hands out calls: keep it inside your "
+        "network.",
+        pattern=rf"{_HOST}|[0-9A-Fa-f]*:[0-9A-Fa-f]*:[0-9A-Fa-f:.]*",
         expected="a host name or an IP address",
     )
     audiosocket_port: int = setting(
@@ -45,6 +46,21 @@ class NetworkSettings:
         Secret(""),
         "When set, registration must show it: `Authorization: Bearer …`, or a form field or query named `token`.",
     )
+
+    @property
+    def listen(self) -> str:
+        """The address as sockets take it: without brackets."""
+        return self.host.strip("[]")
+
+    @property
+    def near(self) -> str:
+        """Where this machine reaches what listens there, as sockets take it."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.listen, self.listen)  # noqa: S104 - not bound here
+
+
+def in_url(host: str) -> str:
+    """``host`` as it stands in a URL, and before ``:PORT``: an IPv6 address in brackets."""
+    return f"[{host}]" if ":" in host else host
 
 
 @dataclass(frozen=True, slots=True)

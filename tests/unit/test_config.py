@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from engine.config import Secret, Settings, load_settings, remote_target
+from engine.config import Secret, Settings, in_url, load_settings, remote_target
 from engine.config.loading import all_declared, expected
 from engine.errors import ConfigurationError
 
@@ -116,6 +116,27 @@ def test_a_small_pool_is_ready_when_it_is_full() -> None:
 def test_any_free_port_may_be_asked_for_more_than_once() -> None:
     network = load_settings({"TRUNKLINE_ADMIN_PORT": "0", "TRUNKLINE_TELEPHONY_PORT": "0"}).network
     assert (network.admin_port, network.telephony_port) == (0, 0)
+
+
+@pytest.mark.parametrize(
+    ("host", "listen", "near", "shown"),
+    [
+        ("127.0.0.1", "127.0.0.1", "127.0.0.1", "127.0.0.1"),
+        ("0.0.0.0", "0.0.0.0", "127.0.0.1", "127.0.0.1"),
+        ("::", "::", "::1", "[::1]"),
+        ("[::1]", "::1", "::1", "[::1]"),
+        ("2001:db8::7", "2001:db8::7", "2001:db8::7", "[2001:db8::7]"),
+        ("pbx.example.org", "pbx.example.org", "pbx.example.org", "pbx.example.org"),
+    ],
+)
+def test_the_address_to_listen_on(host: str, listen: str, near: str, shown: str) -> None:
+    network = load_settings({"TRUNKLINE_HOST": host}).network
+    assert (network.listen, network.near, in_url(network.near)) == (listen, near, shown)
+
+
+@pytest.mark.parametrize("host", ["two words", "a:b", "[::1", "host:9092", "http://host"])
+def test_what_is_no_address_to_listen_on(host: str) -> None:
+    assert "TRUNKLINE_HOST" in refusal(HOST=host)
 
 
 def test_settings_travel_and_compare() -> None:
