@@ -8,9 +8,11 @@ in small pieces: a caller's question does not wait for a whole knowledge base.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 import logging
 import os
-from collections.abc import Sequence
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any, Final
 
@@ -30,6 +32,9 @@ DIMENSIONS: Final = 384
 
 BATCH: Final = 8
 """Sentences embedded before others get their turn."""
+
+REMEMBERED: Final = 512
+"""Questions whose vectors are kept, 1.5 kB each: callers ask much the same in the same words."""
 
 
 class _Shared:
@@ -69,6 +74,7 @@ class Meaning:
         self._pool: ThreadPoolExecutor | None = None
         self._model: Any = None
         self._english: EnglishModel | None = None
+        self._asked: OrderedDict[bytes, Matrix] = OrderedDict()
         self.model = ""
         """Name and version of the model, once started: vectors of another must never be compared with these."""
 
@@ -91,6 +97,14 @@ class Meaning:
         """Unit vectors of questions, shape (texts, 384)."""
         return await self._in_batches(self._model.query, texts)
 
+    async def question(self, text: str) -> Matrix:
+        """Unit vector of one question, shape (384,); of one that was asked lately without a wait."""
+        return await self._remembered(b"", self.questions, text)
+
+    async def english_question(self, text: str) -> Matrix:
+        """The same by the model for English alone. Only where ``knows_english``."""
+        return await self._remembered(b"english", self.english, text)
+
     @property
     def knows_english(self) -> bool:
         """Whether the second model, for English alone, is there."""
@@ -104,15 +118,28 @@ class Meaning:
 
     async def compare(self, text: str, passages: Matrix) -> list[float]:
         """Cosine of the question ``text`` with each passage."""
-        (question,) = await self.questions([text])
+        question = await self.question(text)
         return [float(value) for value in passages @ question]
 
     async def close(self) -> None:
         """Idempotent."""
         pool, self._pool = self._pool, None
         self._model = self._english = None
+        self._asked.clear()
         if pool is not None:
             _shared.leave()
+
+    async def _remembered(self, kind: bytes, embed: Callable[[list[str]], Awaitable[Matrix]], text: str) -> Matrix:
+        # By a digest: what callers say is not kept longer than their call.
+        key = hashlib.blake2b(text.encode(), digest_size=16, person=kind).digest()
+        found = self._asked.get(key)
+        if found is None:
+            found = self._asked[key] = (await embed([text]))[0]
+            if len(self._asked) > REMEMBERED:
+                self._asked.popitem(last=False)
+        else:
+            self._asked.move_to_end(key)
+        return found
 
     async def _in_batches(self, embed: Any, texts: Sequence[str]) -> Matrix:
         parts = [await self._run(embed, list(texts[at : at + BATCH])) for at in range(0, len(texts), BATCH)]

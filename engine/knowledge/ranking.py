@@ -100,14 +100,13 @@ class Space:
 
     async def question(self, text: str) -> Matrix:
         """The unit vector of a question, from the middle; shape (384,)."""
-        return _unit((await self.meaning.questions([text]))[0] - self.middle_question)
+        return _unit(await self.meaning.question(text) - self.middle_question)
 
     async def english_question(self, text: str) -> Matrix | None:
         """The unit vector of an English question by the second model; None for other languages, or without it."""
         if not self.meaning.knows_english or not is_english(text):
             return None
-        vector: Matrix = (await self.meaning.english([text]))[0]
-        return vector
+        return await self.meaning.english_question(text)
 
     async def nearness(self, passages: Sequence[Passage], off_topic: Sequence[str] = ()) -> Nearness | None:
         """English ``passages`` for the second model: about 10 ms a sentence that was not seen before. ``off_topic``:

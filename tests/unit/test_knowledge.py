@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import AsyncIterator, Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -244,6 +245,27 @@ async def test_how_often_no_answer_is_told_as_such(
 
 @pytest.mark.embedded
 @pytest.mark.asyncio(loop_scope="module")
+async def test_a_question_is_remembered_for_a_while(space: Space, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert space.meaning.knows_english
+    meaning, embedded = Meaning(), list[str]()
+    await meaning.start()
+    original = meaning.questions
+
+    async def counted(texts: Sequence[str]) -> Any:
+        embedded.extend(texts)
+        return await original(texts)
+
+    monkeypatch.setattr(meaning, "questions", counted)
+    monkeypatch.setattr("engine.knowledge.meaning.REMEMBERED", 2)
+    first = await meaning.question("where are you")
+    for text in ("when are you open", "where are you", "what does it cost", "where are you", "when are you open"):
+        await meaning.question(text)
+    assert embedded == ["where are you", "when are you open", "what does it cost", "when are you open"]
+    assert (await meaning.question("where are you") == first).all()
+    assert (await meaning.english_question("where are you") != first).any(), "another model's vector"
+    await meaning.close()
+
+
 async def test_one_model_serves_a_process(space: Space) -> None:
     another = Meaning()
     await another.start()
