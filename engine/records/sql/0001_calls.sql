@@ -23,6 +23,7 @@ CREATE TABLE calls (
     interruptions    integer NOT NULL DEFAULT 0,
     failures         integer NOT NULL DEFAULT 0,     -- events "failure": something outside failed
     takeovers        integer NOT NULL DEFAULT 0,
+    marks            jsonb NOT NULL DEFAULT '{}',    -- {event id: kind}: what is counted in the two above
     quality_score    real,                           -- 0 to 1; NULL: not scored
     quality          jsonb,                          -- {criterion: {score, by, why}}, eight of them
     cost             jsonb NOT NULL DEFAULT '{}',    -- {part: amount} in the currency of the settings
