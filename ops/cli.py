@@ -32,6 +32,8 @@ knowledge: Final = typer.Typer(
     rich_markup_mode=None,
 )
 app.add_typer(knowledge)
+db: Final = typer.Typer(name="db", help="The tables of the records.", no_args_is_help=True, rich_markup_mode=None)
+app.add_typer(db)
 agent: Final = typer.Typer(
     name="agent", help="Try out what an agent does.", no_args_is_help=True, rich_markup_mode=None
 )
@@ -179,6 +181,24 @@ def knowledge_embed(
     from ops.knowledge_job import run
 
     run(load_settings(), playbooks or (), forget_other_models=forget_other_models)
+
+
+@db.command("migrate")
+def db_migrate() -> None:
+    """Make the tables in the database that TRUNKLINE_DATABASE names, or bring them up to date; safe while calls run."""
+    from engine.config import load_settings
+    from ops.db import migrate
+
+    migrate(load_settings())
+
+
+@db.command("status")
+def db_status() -> None:
+    """Say which migrations are applied; exit code 0: all, 3: some are pending, 1: it cannot be reached."""
+    from engine.config import load_settings
+    from ops.db import status
+
+    raise typer.Exit(status(load_settings()))
 
 
 _BENCHMARKS: Final = {

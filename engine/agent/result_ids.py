@@ -1,4 +1,4 @@
-"""What of a tool's answer belongs into the records: the ids of what it made or found, and nothing that is somebody's."""
+"""What of a tool's answer belongs into the records: the ids of what it made or found, nothing that is somebody's."""
 
 from __future__ import annotations
 
@@ -28,9 +28,8 @@ def result_ids(content: str) -> dict[str, str]:
         return {}
     ids: dict[str, str] = {}
     for name, value in _fields(answer):
-        if name.endswith(_ENDINGS) and name not in SLOTS and isinstance(value, str | int) and value != "":
-            if len(ids) < MOST_IDS:
-                ids.setdefault(name, str(value)[:LONGEST_ID])
+        if len(ids) < MOST_IDS and name.endswith(_ENDINGS) and name not in SLOTS and value not in ("", None):
+            ids.setdefault(name, str(value)[:LONGEST_ID])
     return ids
 
 
@@ -38,6 +37,7 @@ def _fields(answer: Mapping[str, Any]) -> Iterator[tuple[str, Any]]:
     for name, value in answer.items():
         if isinstance(value, Mapping):
             for inner, each in value.items():
-                yield (f"{name}_{inner}" if inner in _SHORT else inner), each
-        else:
+                if isinstance(each, str | int):
+                    yield (f"{name}_{inner}" if inner in _SHORT else inner), each
+        elif isinstance(value, str | int):
             yield name, value

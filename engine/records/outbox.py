@@ -123,7 +123,11 @@ class Outbox:
             self._find_end()
         else:
             self._begin(0)
-        self._reserve()
+        try:
+            self._reserve()
+        except OSError as error:
+            self.failing = error.strerror or type(error).__name__
+            logger.error("no room can be kept for the outbox: %s", self.failing)
         self._thread.start()
 
     def close(self, seconds: float = 5.0) -> None:
