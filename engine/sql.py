@@ -126,6 +126,7 @@ async def make_table(connection: Any) -> None:
 async def _apply(connection: Any, one: Migration, explain: Explain) -> bool:
     """Whether it had to be applied."""
     async with connection.transaction():
+        await connection.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")  # the lock's wait too
         await connection.execute("SELECT pg_advisory_xact_lock($1)", _LOCK)
         checksum = await connection.fetchval("SELECT checksum FROM schema_migrations WHERE name = $1", one.name)
         if checksum == one.checksum:
@@ -136,7 +137,6 @@ async def _apply(connection: Any, one: Migration, explain: Explain) -> bool:
                 " Install the release that made it, or put the change into a new file"
             )
         await connection.execute(f"SET LOCAL lock_timeout = '{LOCK_SECONDS}s'")
-        await connection.execute(f"SET LOCAL statement_timeout = '{STATEMENT_SECONDS}s'")
         with _explained(explain):
             await connection.execute(one.text)
         await connection.execute(

@@ -208,6 +208,7 @@ _BENCHMARKS: Final = {
     "turns": "From the end of speech to the first sound, with the embedded models.",
     "accept": "From the connect to the first frame and the greeting (scripted).",
     "takeover": "What a caller hears when the process of his call is killed (scripted).",
+    "records": "How soon events are in PostgreSQL, and that an outage of --seconds loses none and doubles none.",
     "endpointing": "How long the engine waits after a sentence, and how often it takes a pause for the end (embedded).",
 }
 

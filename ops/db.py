@@ -21,6 +21,7 @@ OLDEST: Final = 15
 UP_TO_DATE, UNREACHABLE, PENDING = 0, 1, 3
 """Exit codes of ``status``."""
 
+NOT_RUNNING: Final = "the embedded database does not run; its tables are made whenever `trunkline up` starts it"
 _FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 
 
@@ -38,9 +39,12 @@ def migrate(settings: Settings) -> None:
 
 def status(settings: Settings) -> int:
     """Print how the database stands to this release; the exit code. Raises ConfigurationError where there is none."""
+    if not database_url(settings) and settings.records.database.reveal() == EMBEDDED:
+        print(NOT_RUNNING)
+        return UNREACHABLE
     url = _url(settings)
     try:
-        found = asyncio.run(_state(url))
+        found = state_of(url)
     except DatabaseAway as error:
         print(error)
         return UNREACHABLE
@@ -62,13 +66,16 @@ def _url(settings: Settings) -> str:
     if url:
         return url
     if settings.records.database.reveal() == EMBEDDED:
-        raise ConfigurationError(
-            "the embedded database does not run, and makes its tables by itself when `trunkline up` starts it"
-        )
+        raise ConfigurationError(NOT_RUNNING)
     raise ConfigurationError(
         "there is no database for records (TRUNKLINE_DATABASE=none): set TRUNKLINE_DATABASE to its URL, "
         "postgresql://USER:PASSWORD@HOST/DATABASE"
     )
+
+
+def state_of(url: str) -> sql.State:
+    """How the database at ``url`` stands to this release. Raises DatabaseAway, ConfigurationError."""
+    return asyncio.run(_state(url))
 
 
 async def _migrate(url: str) -> list[str]:
@@ -98,5 +105,5 @@ async def _connected(url: str) -> AsyncIterator[Any]:
     except _FAILURES as error:
         # The text of such an error may show an address or a value: its kind is enough.
         raise DatabaseAway(
-            f"the records' database failed ({type(error).__name__}): see that it runs and lets us in"
+            f"the records' database cannot be reached, or fails ({type(error).__name__}): see that it runs"
         ) from error
