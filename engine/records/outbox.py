@@ -152,6 +152,7 @@ class Outbox:
             if folder not in known:
                 folder.mkdir(mode=0o700)
                 (folder / BOOT).write_text(boot_id())
+                (folder / BOOT).chmod(0o600)
             lock = os.open(folder / WRITER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
             try:
                 fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)

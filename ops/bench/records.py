@@ -112,7 +112,7 @@ async def measure(
             progress(f"{RATE} events a second for {SECONDS:g} s")
             await _sustained(report, own, folder)
             progress(f"{calls} calls, PostgreSQL away for {seconds:g} s")
-            await _outage(report, own, folder, server, calls, seconds)
+            await _outage(report, own, folder, server, calls=calls, seconds=seconds)
         finally:
             await asyncio.to_thread(server.stop)
     report.notes.append("PostgreSQL ended and its folder is gone")
@@ -170,7 +170,7 @@ async def _sustained(report: Report, settings: Settings, folder: Path) -> None:
 
 
 async def _outage(
-    report: Report, settings: Settings, folder: Path, server: _Server, calls: int, seconds: float
+    report: Report, settings: Settings, folder: Path, server: _Server, *, calls: int, seconds: float
 ) -> None:
     before = await _counted(settings)
     lags: list[float] = []
