@@ -153,7 +153,7 @@ class Recorder:
                     if not known:
                         await self._resume(reader, sink, status)
                         known = True
-                    caught_up = await self._carry(reader, sink, status)
+                    count = await self._carry(reader, sink, status)
                 except SinkAway as error:
                     self._note_away(sink, status, str(error))
                     known = False
@@ -169,8 +169,9 @@ class Recorder:
                     logger.warning("%s takes events again", sink.name)
                     status.away = ""
                 backoff = SHORTEST_BACKOFF
-                if caught_up:
+                if count == 0:
                     followed.caught_up[sink.name] = time.monotonic()
+                if count < self._batch:
                     await asyncio.sleep(self._wait)
         finally:
             reader.close()
@@ -181,14 +182,14 @@ class Recorder:
         await asyncio.wait_for(asyncio.to_thread(reader.seek, position), DISK_SECONDS)
         self._note_place(reader, status)
 
-    async def _carry(self, reader: OutboxReader, sink: Sink, status: SinkStatus) -> bool:
-        """One batch; whether the end was reached. Raises SinkAway, OSError."""
+    async def _carry(self, reader: OutboxReader, sink: Sink, status: SinkStatus) -> int:
+        """One batch; how many records it had, none at the end. Raises SinkAway, OSError."""
         entries = await asyncio.wait_for(asyncio.to_thread(reader.read, self._batch), DISK_SECONDS)
         status.passed_over = reader.damaged
         if not entries:
             self._note_place(reader, status)
             status.oldest_at = 0.0
-            return True
+            return 0
         status.oldest_at = _happened(entries[0]) or self._wall()
         await sink.write(reader.folder.name, entries, reader.position)
         status.wrote_at = self._wall()
@@ -196,8 +197,7 @@ class Recorder:
         self._on_written(sink.name, entries)
         if len(entries) < self._batch:
             status.oldest_at = 0.0
-            return True
-        return False
+        return len(entries)
 
     @staticmethod
     def _note_place(reader: OutboxReader, status: SinkStatus) -> None:

@@ -276,7 +276,6 @@ def kept_places(folder: Path) -> list[Path]:
 async def call_the_whole_engine(folder: Path) -> WholeCall:
     """Start the engine with all that it writes under ``folder``, say everything in one call, end it."""
     kept = {"RAY_TMPDIR": "ray", "TMPDIR": "tmp", "TRUNKLINE_STATE_DIR": "state"}
-    folder.chmod(0o711)  # as root, PostgreSQL is another user's, who must come through
     for part in kept.values():
         (folder / part).mkdir()
     variables = {variable: str(folder / part) for variable, part in kept.items()}
@@ -313,6 +312,7 @@ def test_no_canary_is_in_any_file_of_the_whole_engine() -> None:
     """Ray, Serve, the demonstration store, logs of all processes: on Ray, as a user starts it."""
     with tempfile.TemporaryDirectory(prefix="tl", ignore_cleanup_errors=True) as name:
         folder = Path(name)
+        folder.chmod(0o711)  # as root, PostgreSQL is another user's, who must come through
         seen = asyncio.run(call_the_whole_engine(folder))
         assert any("[phone]" in str(event.get("caller")) for event in seen.events)
         assert "get_order_status" in {event.get("name") for event in seen.events}, "the shop heard the caller's number"
