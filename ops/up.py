@@ -141,6 +141,7 @@ class _Engine:
         self._ingress: Any = None
         self._run: Any = None
         self._recorder: Any = None
+        self._recording: Any = None
 
     def start(self) -> None:
         import ray  # noqa: PLC0415 - half a second that `--help` does without
@@ -179,7 +180,7 @@ class _Engine:
 
             recorder = RecorderActor.options(name="recorder", lifetime="detached")  # type: ignore[attr-defined]
             self._recorder = recorder.remote(settings)
-            self._recorder.run.remote()
+            self._recording = self._recorder.run.remote()  # held: what nobody waits for is not run again
         ready = self._ingress.wait_ready.remote()
         done, _ = ray.wait([ready, self._run], num_returns=1, timeout=START_SECONDS)
         if self._run in done:

@@ -66,7 +66,7 @@ class _Followed:
     folder: Path
     lock: ReaderLock
     statuses: dict[str, SinkStatus] = field(default_factory=dict)
-    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    tasks: dict[str, asyncio.Task[None]] = field(default_factory=dict)
     caught_up: dict[str, float] = field(default_factory=dict)
     """Sink → when it last had read to the end, on the monotonic clock."""
     gone: bool = False
@@ -107,14 +107,21 @@ class Recorder:
                 for name, followed in list(self._followed.items()):
                     if followed.gone:
                         await self._leave(name, followed)
-                    elif not followed.tasks:
-                        followed.tasks = [
-                            asyncio.create_task(self._follow(followed, sink), name=f"follow-{sink.name}")
-                            for sink in self._sinks
-                        ]
+                    else:
+                        self._see_to_tasks(followed)
                 await asyncio.sleep(LOOK_SECONDS)
         finally:
             await self._close()
+
+    def _see_to_tasks(self, followed: _Followed) -> None:
+        """One for each sink; one that failed in a way of its own is begun again."""
+        for sink in self._sinks:
+            task = followed.tasks.get(sink.name)
+            if task is not None and not task.done():
+                continue
+            if task is not None and not task.cancelled():
+                logger.error("carrying events to %s failed", sink.name, exc_info=task.exception())
+            followed.tasks[sink.name] = asyncio.create_task(self._follow(followed, sink), name=f"follow-{sink.name}")
 
     async def drain(self, seconds: float) -> bool:
         """Wait until all that is on the disk now is taken, at most so long; whether it is."""
@@ -246,14 +253,14 @@ class Recorder:
         unfinished.rename(path)
 
     async def _leave(self, name: str, followed: _Followed) -> None:
-        for task in followed.tasks:
+        for task in followed.tasks.values():
             task.cancel()
-        await asyncio.gather(*followed.tasks, return_exceptions=True)
+        await asyncio.gather(*followed.tasks.values(), return_exceptions=True)
         followed.lock.release()
         del self._followed[name]
 
     async def _close(self) -> None:
-        tasks = [task for followed in self._followed.values() for task in followed.tasks]
+        tasks = [task for followed in self._followed.values() for task in followed.tasks.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)

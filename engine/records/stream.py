@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Final
@@ -25,6 +26,8 @@ MOST_CONVERSATIONS: Final = 2_000
 
 _PLAIN: Final = frozenset({"type", "t", "id", "at", "state", "name", "next", "what", "turn", "ok", "seconds", "stages"})
 """Fields in which nobody's words are."""
+
+logger = logging.getLogger(__name__)
 
 
 class StreamSink:
@@ -90,7 +93,13 @@ class StreamSink:
         call_id, event = record.get("call"), record.get("event")
         if not isinstance(call_id, str) or not isinstance(event, Mapping):
             return
-        text = json.dumps(self._masked(call_id, event), ensure_ascii=False, separators=(",", ":"), default=str)
+        try:
+            masked = self._masked(call_id, event)
+        except Exception:  # one event is less than a view that stands still
+            self.counts.dead += 1
+            logger.exception("an event could not be masked, and is not shown")
+            return
+        text = json.dumps(masked, ensure_ascii=False, separators=(",", ":"), default=str)
         kind = str(event.get("type", ""))
         fields = {"call": call_id, "type": kind, "event": text}
         pipeline.xadd(STREAM, fields, maxlen=self._most, approximate=True)
