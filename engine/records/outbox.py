@@ -74,6 +74,7 @@ class Outbox:
         self._segment = -1
         self._base = self._offset = self._index = self._size = 0
         self._dirty = False
+        self._short = True
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
         self.counts = OutboxCounts()
         self.folder = root
@@ -201,7 +202,8 @@ class Outbox:
             while self._encoded:
                 self._write()
                 self._encode()
-            self._reserve()
+            if self._short:
+                self._reserve()
         except OSError as error:
             if not self.failing:
                 logger.error("the outbox cannot be written: %s", error.strerror)
@@ -260,13 +262,14 @@ class Outbox:
             os.close(self._segment)
         self._segment, self._base, self._offset, self._index = descriptor, base, 0, 0
         self._size = os.fstat(descriptor).st_size
-        self._dirty = True
+        self._dirty = self._short = True
         _sync_folder(self.folder)
 
     def _reserve(self) -> None:
         """Have the next files ready. Raises OSError where there is no room for them."""
         for _ in range(self._reserved - len(list(self.folder.glob("reserve-*")))):
             self._make_file()
+        self._short = False
 
     def _make_file(self) -> Path:
         path = self.folder / f"reserve-{uuid.uuid4().hex}"

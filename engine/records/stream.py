@@ -35,11 +35,22 @@ class StreamSink:
 
     name = "redis"
 
-    def __init__(self, url: Callable[[], str], *, most_events: int, masker: Callable[[], Masker] = Masker) -> None:
-        """``url``: asked before each connection; empty while there is none. ``masker``: a new one for each call."""
+    def __init__(
+        self,
+        url: Callable[[], str],
+        *,
+        most_events: int,
+        masker: Callable[[], Masker] = Masker,
+        erased: Callable[[str, float], bool] = lambda _caller, _began: False,
+    ) -> None:
+        """``url``: asked before each connection; empty while there is none. ``masker``: a new one for each call.
+
+        ``erased``: as for the database; nothing is shown of such a call's words.
+        """
         self._url = url
         self._most = most_events
         self._masker = masker
+        self._erased = erased
         self._client: Any = None
         self._conversations: OrderedDict[str, MaskedConversation] = OrderedDict()
         self._noted: dict[str, int] = {}
@@ -94,7 +105,7 @@ class StreamSink:
         if not isinstance(call_id, str) or not isinstance(event, Mapping):
             return
         try:
-            masked = self._masked(call_id, event)
+            masked = self._masked(call_id, event, float(record["began"]))
         except Exception:  # one event is less than a view that stands still
             self.counts.dead += 1
             logger.exception("an event could not be masked, and is not shown")
@@ -108,11 +119,11 @@ class StreamSink:
         pipeline.hset(key, mapping=session)
         pipeline.expire(key, SESSION_SECONDS)
 
-    def _masked(self, call_id: str, event: Mapping[str, Any]) -> dict[str, Any]:
+    def _masked(self, call_id: str, event: Mapping[str, Any], began: float) -> dict[str, Any]:
         """As everybody may see it. Words are left out where the beginning of the call, with its names, is not known."""
         conversation = self._conversations.get(call_id)
         if conversation is None:
-            if event.get("type") != CALL:
+            if event.get("type") != CALL or self._erased(str(event.get("caller_number", "")), began):
                 return {name: value for name, value in event.items() if name in _PLAIN}
             conversation = self._conversations[call_id] = MaskedConversation(self._masker())
             while len(self._conversations) > MOST_CONVERSATIONS:

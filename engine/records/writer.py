@@ -23,9 +23,6 @@ from engine.records.sink import SinkAway, SinkCounts
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 30.0
 LOCK_SECONDS: Final = 10.0
-CHECK_TRIES: Final = 3
-"""How often rows are tried that their partition refuses: while one is made or moved, it refuses what it takes later."""
-CHECK_PAUSE_SECONDS: Final = 1.0
 FOLDER: Final = Path(__file__).with_name("sql")
 
 _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
@@ -131,20 +128,14 @@ class DatabaseSink:
     async def _write_each(self, pool: Any, outbox: str, entries: Sequence[Entry]) -> None:
         """One by one: what the database refuses for itself is set aside."""
         for entry in entries:
-            for attempt in range(1, CHECK_TRIES + 1):
-                try:
-                    await self._write(pool, outbox, [entry], entry.position + 1)
-                    break
-                except _AWAY as error:
-                    if not _is_poison(error):
-                        raise
-                    if isinstance(error, asyncpg.CheckViolationError) and attempt < CHECK_TRIES:
-                        await asyncio.sleep(CHECK_PAUSE_SECONDS)
-                        continue
-                    state = getattr(error, "sqlstate", "") or type(error).__name__
-                    self._set_aside(outbox, entry, f"SQLSTATE {state}")
-                    await self._write(pool, outbox, [], entry.position + 1)
-                    break
+            try:
+                await self._write(pool, outbox, [entry], entry.position + 1)
+            except _AWAY as error:
+                if not _is_poison(error):
+                    raise
+                state = getattr(error, "sqlstate", "") or type(error).__name__
+                self._set_aside(outbox, entry, f"SQLSTATE {state}")
+                await self._write(pool, outbox, [], entry.position + 1)
 
     async def _write(self, pool: Any, outbox: str, entries: Sequence[Entry], following: int) -> None:
         first = entries[0].position if entries else following
@@ -175,6 +166,8 @@ class DatabaseSink:
 
 def _is_poison(error: Exception) -> bool:
     """Whether the fault lies in what is written."""
+    if isinstance(error, asyncpg.CheckViolationError) and not error.constraint_name:
+        return False  # no partition takes the row: one is being made, or must be
     if isinstance(error, asyncpg.PostgresError):
         return (error.sqlstate or "")[:2] in _POISON
     return isinstance(error, asyncpg.DataError)  # a value that asyncpg cannot encode
