@@ -95,7 +95,7 @@ class Keeper:
                 self._tell(str(error))
                 self._ending.wait(5.0)
                 continue
-            except (TrunklineError, OSError, subprocess.SubprocessError) as error:
+            except Exception as error:  # whatever it is: calls go on
                 told = str(error) if isinstance(error, TrunklineError) else type(error).__name__
                 self._tell(f"{self._server.name} did not start, the engine goes on without it: {told}")
                 self._server.withdraw()

@@ -83,12 +83,18 @@ class Home:
 
 
 def find_home(settings: Settings) -> Home:
-    """Where the embedded server of these settings lives. PostgreSQL refuses to run as root: then it is ``nobody``'s."""
+    """Where the embedded server of these settings lives. PostgreSQL refuses to run as root: then it is ``nobody``'s.
+
+    Raises ServerFailed, OSError.
+    """
     folder = postgres_folder(settings)
     folder.parent.mkdir(parents=True, exist_ok=True)
     if os.geteuid() != 0:
         return Home(folder, folder, None)
-    nobody = pwd.getpwnam("nobody")
+    try:
+        nobody = pwd.getpwnam("nobody")
+    except KeyError:
+        raise ServerFailed("it does not run as root, and there is no user `nobody`: run the engine as a user") from None
     user = (nobody.pw_uid, nobody.pw_gid)
     if _open_to_all(folder.parent):
         return Home(folder, folder, user)
@@ -106,15 +112,16 @@ class EmbeddedPostgres:
     """A ``Server``."""
 
     name = "PostgreSQL"
+    _home: Home
 
     def __init__(self, settings: Settings, say: Callable[[str], None] = lambda _text: None) -> None:
-        self._home = find_home(settings)
+        self._settings = settings
         self._say = say
         self._owner = -1
         self._port = 0
 
     def start(self) -> subprocess.Popen[bytes]:
-        home = self._home
+        home = self._home = find_home(self._settings)
         self._make_folders()
         self._take()
         programs = self._programs()
