@@ -127,7 +127,7 @@ class _Node:
         ExchangeCollector(self.exchange)
         BreakerCollector(Breakers(settings.paths.breakers).readings)
         if self.outbox is not None:
-            RecordCollector(self.outbox, settings.paths.outbox)
+            RecordCollector(self.outbox)
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Any = None
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any, Final
 
 from prometheus_client import REGISTRY
@@ -28,13 +27,11 @@ class RecordCollector(Collector):
     def __init__(
         self,
         outbox: Outbox,
-        root: Path,
         *,
         wall: Callable[[], float] = time.time,
         registry: CollectorRegistry = REGISTRY,
     ) -> None:
         self._outbox = outbox
-        self._root = root
         self._wall = wall
         registry.register(self)
 
@@ -44,7 +41,7 @@ class RecordCollector(Collector):
 
     def _status(self) -> dict[str, Any]:
         try:
-            status = json.loads((self._root / STATUS).read_text(encoding="utf-8"))
+            status = json.loads((self._outbox.folder / STATUS).read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return {}
         return status if isinstance(status, dict) else {}

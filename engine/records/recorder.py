@@ -25,7 +25,7 @@ from engine.records.segments import segments
 from engine.records.sink import Sink, SinkAway
 
 STATUS: Final = "recorder.json"
-"""File in the outboxes' root that tells how the recorder is; the ingress makes metrics of it."""
+"""File in each outbox that tells how its recorder is; the ingress makes metrics of it."""
 LOOK_SECONDS: Final = 1.0
 SHORTEST_BACKOFF: Final = 0.25
 LONGEST_BACKOFF: Final = 5.0
@@ -245,12 +245,16 @@ class Recorder:
                 followed.gone = True
 
     def _tell(self) -> None:
-        path = self._root / STATUS
-        unfinished = path.with_suffix(".new")
-        descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-            json.dump(self.status(), file)
-        unfinished.rename(path)
+        text = json.dumps(self.status())
+        for followed in self._followed.values():
+            if followed.gone:
+                continue
+            path = followed.folder / STATUS
+            unfinished = path.with_suffix(".new")
+            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+                file.write(text)
+            unfinished.rename(path)
 
     async def _leave(self, name: str, followed: _Followed) -> None:
         for task in followed.tasks.values():

@@ -312,7 +312,7 @@ async def test_an_outage_loses_nothing_and_doubles_nothing(stream: Any, valkey: 
                 assert await count_all(database) == all_of(10)
                 await database.close()
                 await until(
-                    lambda: json.loads((folder / "outbox" / STATUS).read_text())["sinks"]["redis"]["written"] == 130
+                    lambda: json.loads((outbox.folder / STATUS).read_text())["sinks"]["redis"]["written"] == 130
                 )
         outbox.close()
         assert sink.counts.dead == 0
