@@ -94,6 +94,7 @@ class Recorder:
         self._wall = wall
         self._on_written = on_written
         self._followed: dict[str, _Followed] = {}
+        self._looked = False
 
     async def run(self) -> None:
         """Carry until cancelled."""
@@ -127,7 +128,7 @@ class Recorder:
         """Wait until all that is on the disk now is taken, at most so long; whether it is."""
         began = time.monotonic()
         while time.monotonic() - began < seconds:
-            if all(
+            if self._looked and all(
                 followed.caught_up.get(sink.name, 0.0) > began
                 for followed in list(self._followed.values())
                 for sink in self._sinks
@@ -230,6 +231,7 @@ class Recorder:
             if len(statuses) == len(self._sinks) and not followed.gone:
                 self._remove_written(followed, statuses)
         self._tell()
+        self._looked = True
 
     def _remove_written(self, followed: _Followed, statuses: Sequence[SinkStatus]) -> None:
         waits = sum(one.path.stat().st_size for one in segments(followed.folder))

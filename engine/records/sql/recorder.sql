@@ -16,8 +16,8 @@ INSERT INTO calls (id, started_at)
 SELECT * FROM unnest($1::uuid[], $2::timestamptz[])
 ON CONFLICT DO NOTHING;
 
--- A call that an ingress took over from another tells its facts twice: those that are there stay.
 -- name: tell_facts
+-- A call that an ingress took over from another tells its facts twice: those that are there stay.
 UPDATE calls SET
     caller = facts.caller, dialled = facts.dialled, channel = facts.channel, node = facts.node,
     playbook = facts.playbook, playbook_version = facts.version, language = facts.language,
