@@ -101,8 +101,11 @@ class EmbeddedValkey:
             try:
                 with socket.create_connection(("127.0.0.1", port), 1.0) as connection:
                     connection.sendall(f"AUTH {password}\r\nPING\r\n".encode())
-                    if b"+PONG" in connection.recv(64) + connection.recv(64):
-                        return
+                    answer = b""
+                    while part := connection.recv(64):
+                        answer += part
+                        if b"+PONG" in answer:
+                            return
             except OSError:
                 time.sleep(0.02)
         raise ServerFailed(tail(log) or f"it was not ready within {START_SECONDS:g} s")

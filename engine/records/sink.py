@@ -25,7 +25,7 @@ class SinkCounts:
     duplicates: int = 0
     """Were there already."""
     dead: int = 0
-    """Set aside: no row can be made of them."""
+    """Set aside: no row can be made of them. They count as nothing else."""
 
 
 class Sink(Protocol):

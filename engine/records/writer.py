@@ -143,21 +143,23 @@ class DatabaseSink:
             # The row of the cursor is held until the end: of two recorders one waits, and then has nothing to do.
             position = int(await connection.fetchval(queries()["take_cursor"], uuid.UUID(outbox), first))
             fresh = [entry for entry in entries if entry.position >= position]
-            if fresh:
-                await _execute(connection, self._rows(outbox, fresh), self._erased)
+            rows, poisoned = self._rows(outbox, fresh)
+            await _execute(connection, rows, self._erased)
             if following > position:
                 await connection.execute(queries()["move_cursor"], uuid.UUID(outbox), following)
-        self.counts.written += len(fresh)
+        self.counts.written += len(fresh) - poisoned
         self.counts.duplicates += len(entries) - len(fresh)
 
-    def _rows(self, outbox: str, entries: Iterable[Entry]) -> Rows:
-        rows = Rows()
+    def _rows(self, outbox: str, entries: Iterable[Entry]) -> tuple[Rows, int]:
+        """Rows, and how many of the events none can be made of."""
+        rows, poisoned = Rows(), 0
         for entry in entries:
             try:
                 made.add(rows, entry.data)
             except PoisonEventError as error:
                 self._set_aside(outbox, entry, str(error))
-        return rows
+                poisoned += 1
+        return rows, poisoned
 
     def _set_aside(self, outbox: str, entry: Entry, why: str) -> None:
         if self._dead_letters.add(outbox, entry, why):

@@ -110,7 +110,7 @@ async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
 
 async def written(outbox: Outbox, sink: Sink, count: int) -> None:
     """Until the sink has dealt with so many records."""
-    await until(lambda: sink.counts.written + sink.counts.duplicates >= count)
+    await until(lambda: sink.counts.written + sink.counts.duplicates + sink.counts.dead >= count)
 
 
 async def test_a_call_becomes_its_rows(database: Any, server: str, outbox: Outbox) -> None:
