@@ -123,8 +123,11 @@ def test_they_die_with_an_engine_that_is_killed(folder: Path) -> None:
     settings = settings_in(folder)
     with subprocess.Popen([sys.executable, "-c", PARENT, str(folder)], stdout=subprocess.PIPE, text=True) as parent:
         assert parent.stdout is not None
-        while parent.stdout.readline().strip() != "ready":
-            assert parent.poll() is None
+        try:
+            assert parent.stdout.readline().strip() == "ready"
+        except BaseException:
+            parent.kill()
+            raise
         pid, address = postmaster(folder), redis_url(settings)
         assert redis.Redis.from_url(address).ping()
         said: list[str] = []
