@@ -29,6 +29,11 @@ _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 _POISON: Final = ("22", "23", "54")
 """Classes of SQLSTATE that lie in the row, not in the server."""
 
+# Fields of the rows, in the order in which their statements take them.
+_TURN: Final = ("event_id", "at", "turn", "speaker", "text", "confidence", "stages", "interrupted")
+_TOOL: Final = ("event_id", "at", "turn", "name", "arguments", "result", "duration_s", "success", "error")
+_ENDING: Final = ("at", "next", "reason", "transfer_reason", "outcome")
+
 logger = logging.getLogger(__name__)
 
 
@@ -185,11 +190,9 @@ async def _execute(connection: Any, rows: Rows, erased: Callable[[str, float], b
     if rows.facts:
         await _tell_facts(connection, rows.facts, erased)
     if rows.turns:
-        columns = ("event_id", "at", "turn", "speaker", "text", "confidence", "stages", "interrupted")
-        await run(queries()["add_turns"], *_keys(rows.turns), *_columns(rows.turns, *columns))
+        await run(queries()["add_turns"], *_keys(rows.turns), *_columns(rows.turns, *_TURN))
     if rows.tools:
-        columns = ("event_id", "at", "turn", "name", "arguments", "result", "duration_s", "success", "error")
-        await run(queries()["add_tools"], *_keys(rows.tools), *_columns(rows.tools, *columns))
+        await run(queries()["add_tools"], *_keys(rows.tools), *_columns(rows.tools, *_TOOL))
     if rows.done:
         await _tell_done(connection, rows.done)
     for mark in rows.marks:
@@ -204,8 +207,7 @@ async def _execute(connection: Any, rows: Rows, erased: Callable[[str, float], b
     if rows.endings:
         first = {ending.key: ending for ending in reversed(rows.endings)}
         endings = list(first.values())
-        columns = ("at", "next", "reason", "transfer_reason", "outcome")
-        await run(queries()["end_calls"], *_keys(endings), *_columns(endings, *columns))
+        await run(queries()["end_calls"], *_keys(endings), *_columns(endings, *_ENDING))
 
 
 async def _tell_facts(connection: Any, facts: Sequence[CallFacts], erased: Callable[[str, float], bool]) -> None:
