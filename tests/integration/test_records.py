@@ -286,6 +286,17 @@ async def test_an_erased_caller_stays_erased(database: Any, server: str, outbox:
     assert await database.fetchval("SELECT count(arguments) + count(result) FROM call_tool_calls") == 0
 
 
+@contextlib.asynccontextmanager
+async def started(databases: Databases) -> AsyncIterator[str]:
+    """PostgreSQL, while others of this loop go on."""
+    running = databases.postgres_runs()
+    url = await asyncio.to_thread(running.__enter__)
+    try:
+        yield url
+    finally:
+        await asyncio.to_thread(running.__exit__, None, None, None)
+
+
 async def test_an_outage_loses_nothing_and_doubles_nothing(stream: Any, valkey: str) -> None:
     """PostgreSQL is stopped and started again in the middle of ten calls; pages go on seeing them meanwhile."""
     with open_folder() as folder:
@@ -298,7 +309,7 @@ async def test_an_outage_loses_nothing_and_doubles_nothing(stream: Any, valkey: 
         live = StreamSink(lambda: valkey, most_events=10_000)
         calls = [list(RecordedCall(number).all()) for number in range(10)]
         async with recording(outbox, sink, live) as recorder:
-            with own.postgres_runs():
+            async with started(own):
                 count = append(outbox, [record for call in calls for record in call[:6]])
                 await written(outbox, sink, count)
                 append(outbox, [record for call in calls for record in call[6:7]])
@@ -306,7 +317,7 @@ async def test_an_outage_loses_nothing_and_doubles_nothing(stream: Any, valkey: 
             await until(lambda: any(one["away"] for one in recorder.status()["outboxes"]))
             await until(lambda: live.counts.written == 130)
             assert await stream.xlen(STREAM) == 130
-            with own.postgres_runs() as url:
+            async with started(own) as url:
                 assert await recorder.drain(60)
                 database = await asyncpg.connect(url)
                 assert await count_all(database) == all_of(10)
