@@ -106,7 +106,7 @@ class DatabaseSink:
                     raise ConnectionError("there is none yet")
                 self._pool = await asyncpg.create_pool(
                     url,
-                    min_size=1,
+                    min_size=0,  # an idle pool would try for ever to have its connections, and say so in the log
                     max_size=self._connections,
                     timeout=CONNECT_SECONDS,
                     command_timeout=STATEMENT_SECONDS + 5,
