@@ -83,7 +83,7 @@ async def _ping(url: str) -> str:
     """What kind of error; empty where it answers."""
     import redis.asyncio
 
-    client = redis.asyncio.from_url(url, socket_timeout=5, socket_connect_timeout=5)  # type: ignore[no-untyped-call]
+    client = redis.asyncio.from_url(url, socket_timeout=5, socket_connect_timeout=5)
     try:
         await client.ping()
     except (redis.RedisError, OSError, TimeoutError) as error:

@@ -89,7 +89,7 @@ class StreamSink:
             url = self._url()
             if not url:
                 raise ConnectionError("there is none yet")
-            self._client = redis.asyncio.from_url(  # type: ignore[no-untyped-call]
+            self._client = redis.asyncio.from_url(
                 url, decode_responses=True, socket_timeout=WAIT_SECONDS, socket_connect_timeout=WAIT_SECONDS
             )
         return self._client

@@ -59,7 +59,7 @@ async def database(server: str) -> AsyncIterator[Any]:
 
 @pytest.fixture
 async def stream(valkey: str) -> AsyncIterator[Any]:
-    client = redis.asyncio.from_url(valkey, decode_responses=True)  # type: ignore[no-untyped-call]
+    client = redis.asyncio.from_url(valkey, decode_responses=True)
     await client.flushall()
     yield client
     await client.aclose()

@@ -129,7 +129,7 @@ async def test_a_call_leaves_its_rows(house: House) -> None:
 
 async def test_pages_can_watch_it(house: House) -> None:
     call_id = await talk(house)
-    client = redis.asyncio.from_url(redis_url(house.settings), decode_responses=True)  # type: ignore[no-untyped-call]
+    client: Any = redis.asyncio.from_url(redis_url(house.settings), decode_responses=True)
     await until(lambda: client.exists(SESSION.format(call_id)))
     events = [fields for _, fields in await client.xrange(STREAM) if fields["call"] == call_id]
     assert events[0]["type"] == "call"

@@ -202,13 +202,13 @@ def test_a_disk_that_refuses_for_long_costs_what_memory_cannot_hold_and_it_is_co
     def refused(*_arguments: Any) -> int:
         raise OSError(errno.EIO, "Input/output error")
 
-    monkeypatch.setattr(outbox_module.os, "pwrite", refused)
+    monkeypatch.setattr(os, "pwrite", refused)
     for number in range(MOST_WAITING + 5_000):
         outbox.append({"n": number})
     until(lambda: bool(outbox.failing))
     lost = outbox.counts.lost
     assert 0 < lost <= 5_000
-    monkeypatch.setattr(outbox_module.os, "pwrite", write)
+    monkeypatch.setattr(os, "pwrite", write)
     until(lambda: outbox.waiting == 0)
     outbox.close()
     assert outbox.counts.written == MOST_WAITING + 5_000 - lost
@@ -230,7 +230,7 @@ def test_half_a_write_leaves_nothing_doubled(tmp_path: Path, monkeypatch: pytest
             raise OSError(errno.ENOSPC, "No space left on device")
         return write(descriptor, data, offset)
 
-    monkeypatch.setattr(outbox_module.os, "pwrite", half)
+    monkeypatch.setattr(os, "pwrite", half)
     for number in range(20):
         outbox.append({"n": number})
     until(lambda: outbox.waiting == 0)
@@ -310,7 +310,9 @@ def test_a_reader_sees_what_is_written_while_it_reads(tmp_path: Path) -> None:
         if number % 10 == 0:
             found += [entry.data["n"] for entry in reader.read(1000)]
     until(lambda: outbox.waiting == 0)
-    until(lambda: (found.extend(entry.data["n"] for entry in reader.read(1000)), len(found) == 300)[1])
+    deadline = time.monotonic() + 20
+    while len(found) < 300 and time.monotonic() < deadline:
+        found += [entry.data["n"] for entry in reader.read(1000)]
     assert found == list(range(300))
     assert outbox.behind(reader.base, reader.offset) == 0
     reader.close()

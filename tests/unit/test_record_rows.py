@@ -63,7 +63,8 @@ def test_a_refused_call_is_a_call() -> None:
 
 def test_a_tool_that_failed_does_nothing_for_the_call() -> None:
     rows = rows_of(RecordedCall().tool("confirm_order", ok=False, error="store_unavailable", turn=None))
-    assert rows.done == rows.callbacks == []
+    assert not rows.done
+    assert not rows.callbacks
     (tool,) = rows.tools
     assert (tool.success, tool.error, tool.turn, tool.result) == (False, "store_unavailable", None, None)
 
