@@ -82,7 +82,7 @@ def found_under(folders: Iterable[Path], *, but: Iterable[Path] = ()) -> list[st
             try:
                 if not stat.S_ISREG(path.lstat().st_mode) or any(place in path.parents for place in kept):
                     continue
-                content = path.read_bytes()
+                content = path.read_bytes().replace(b"\0", b"")  # of files that were made in full size beforehand
             except FileNotFoundError:  # gone meanwhile
                 continue
             found += [f"{path}: {name}" for name in found_in(content.decode("utf-8", errors="replace"))]

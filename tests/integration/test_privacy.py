@@ -265,7 +265,7 @@ class WholeCall:
     under_way: list[str]
     """Canaries in files while the engine ran."""
     kept: list[str]
-    """Canaries where records are kept."""
+    """Canaries in the outbox."""
 
 
 def kept_places(folder: Path) -> list[Path]:
@@ -303,7 +303,7 @@ async def call_the_whole_engine(folder: Path) -> WholeCall:
             [event.data for event in caller.engine_events],
             "\n".join(told),
             found_under([folder], but=places),
-            found_under(places),
+            found_under(places[:1]),
         )
 
 
