@@ -21,9 +21,12 @@ from urllib.parse import urlsplit
 from engine.config import Secret, Settings, in_url
 from engine.errors import ConfigurationError, TrunklineError
 from engine.logs import configure_logging
+from ops.databases import embedded_databases
 from ops.ports import bind_free, bind_port
 
 START_SECONDS: Final = 180.0
+RECORD_SECONDS: Final = 10.0
+"""At the end, for the databases to take what has happened."""
 DEMO_STORE_TOKEN: Final = "demonstration-only"  # noqa: S105 - of a store that holds nothing real, on loopback
 
 ENVIRONMENT: Final = {
@@ -67,8 +70,11 @@ def run(settings: Settings, *, demo: bool) -> None:
         os.environ.setdefault(name, value)
     run_dir = Path(tempfile.mkdtemp(prefix="trunkline-"))
     engine = _Engine(settings, ports, run_dir)
+    databases = embedded_databases(settings, _say)
     _catch_signals()
     try:
+        for database in databases:
+            database.start()
         engine.start()
         _catch_signals()  # Ray has put its own in place
         host = in_url(settings.network.listen)
@@ -89,6 +95,8 @@ def run(settings: Settings, *, demo: bool) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         engine.stop()
+        for database in databases:
+            database.stop()
         shutil.rmtree(run_dir, ignore_errors=True)
         _say("ended")
 
@@ -132,6 +140,8 @@ class _Engine:
         self._run_dir = run_dir
         self._ingress: Any = None
         self._run: Any = None
+        self._recorder: Any = None
+        self._recording: Any = None
 
     def start(self) -> None:
         import ray  # noqa: PLC0415 - half a second that `--help` does without
@@ -165,6 +175,12 @@ class _Engine:
             ports=(self._ports.audiosocket, self._ports.telephony),
         )
         self._run = self._ingress.run.remote()
+        if settings.records.wanted:
+            from actors.recorder import RecorderActor  # noqa: PLC0415
+
+            recorder = RecorderActor.options(name="recorder", lifetime="detached")  # type: ignore[attr-defined]
+            self._recorder = recorder.remote(settings)
+            self._recording = self._recorder.run.remote()  # held: what nobody waits for is not run again
         ready = self._ingress.wait_ready.remote()
         done, _ = ray.wait([ready, self._run], num_returns=1, timeout=START_SECONDS)
         if self._run in done:
@@ -243,6 +259,10 @@ class _Engine:
             with contextlib.suppress(ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
                 ray.get(self._ingress.stop.remote(), timeout=5)
                 ray.get(self._run, timeout=10)
+        if self._recorder is not None:
+            with contextlib.suppress(ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
+                if not ray.get(self._recorder.stop.remote(RECORD_SECONDS), timeout=RECORD_SECONDS + 5):
+                    _say("not all events are in the databases: they are kept on disk, and written at the next start")
         ray.shutdown()
 
 

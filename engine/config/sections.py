@@ -13,6 +13,7 @@ from typing import Literal
 
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
+from engine.config.records import RecordsSettings
 from engine.config.setting import Secret, setting
 
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
@@ -408,6 +409,11 @@ class PathSettings:
         return self.state_dir / "breakers" / platform.node()
 
     @property
+    def outbox(self) -> Path:
+        """Folder of the events that are not written everywhere yet; of this machine alone."""
+        return self.state_dir / "outbox"
+
+    @property
     def logs(self) -> Path:
         """Folder of logs that do not go to the terminal."""
         return self.state_dir / "logs"
@@ -442,6 +448,7 @@ class Settings:
     anthropic: AnthropicSettings = field(default_factory=AnthropicSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
+    records: RecordsSettings = field(default_factory=RecordsSettings)
     ray: RaySettings = field(default_factory=RaySettings)
     paths: PathSettings = field(default_factory=PathSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)

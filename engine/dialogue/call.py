@@ -294,7 +294,7 @@ class Call:
         self._fail("synthesis" if isinstance(error, SynthesisError) else "model", error)
 
     def on_tool(self, tool: ToolFinished) -> None:
-        self._journal("tool", tool_report(tool))
+        self._journal("tool", tool_report(self._turn, tool))
 
     def save(self) -> None:
         """Write the checkpoint."""
