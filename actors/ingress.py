@@ -89,6 +89,7 @@ class _Node:
         from engine.breaker import Breakers
         from engine.clock import LoopClock
         from engine.privacy import Masker
+        from engine.records.ops_measures import OpsCollector, measures_file
 
         clock = LoopClock()
         self._settings = settings
@@ -122,6 +123,7 @@ class _Node:
         )
         ExchangeCollector(self.exchange)
         BreakerCollector(Breakers(settings.paths.breakers).readings)
+        OpsCollector(measures_file(settings.paths.state_dir))
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Any = None
 

@@ -62,7 +62,9 @@ def parse(words: Sequence[str]) -> Asked:
         word = rest.pop(0)
         option, separator, value = word.removeprefix("--").partition("=")
         if not word.startswith("--") or not option:
-            raise ConfigurationError(f"{word!r} is no option: write --name value")
+            raise ConfigurationError(
+                "a word of the command line is no option: write --name value"
+            )  # it may be a number
         if option in _SWITCHES and not separator:
             switches.add(option)
             continue
@@ -144,7 +146,7 @@ def _run_of(settings: Settings, job: Job, asked: Asked, now: float) -> Run:
         return Run(asked.id or hand_id(job.name, now), asked.trigger or "hand")
     if asked.id:
         raise ConfigurationError("--scheduled makes the name of the run: leave --id away")
-    table = timetable(settings, [job], names=MODULES)
+    table = timetable(settings, [job])
     cron = table.crons.get(job.name)
     due = last_due(cron, table.zone, datetime.fromtimestamp(now, UTC)) if cron else None
     if due is None:

@@ -45,8 +45,8 @@ def _source(settings: Settings) -> str:
 
 
 def _embedded_folder(settings: Settings) -> Path:
-    given: object = getattr(getattr(settings, "records", None), "database_dir", None)
-    return given if isinstance(given, Path) else settings.paths.state_dir / "postgres"
+    given = str(getattr(getattr(settings, "records", None), "database_dir", ""))
+    return Path(given) if given else settings.paths.state_dir / "postgres"
 
 
 @contextlib.asynccontextmanager

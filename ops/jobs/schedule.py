@@ -17,6 +17,7 @@ from cronsim import CronSim, CronSimError
 
 from engine.config import Settings
 from engine.errors import ConfigurationError
+from ops.jobs.catalogue import MODULES
 from ops.jobs.job import Job
 
 OFF: Final = "off"
@@ -55,26 +56,36 @@ class Due:
         return run_id(self.job, self.at)
 
 
-def timetable(settings: Settings, jobs: Iterable[Job], *, names: Collection[str] = ()) -> Timetable:
-    """The times of ``jobs`` as the settings have them; ``names`` are jobs that are known beside them.
+def timetable(settings: Settings, jobs: Iterable[Job]) -> Timetable:
+    """The times of ``jobs`` as the settings have them.
 
     Raises ConfigurationError for a time zone, a job or an expression that is none.
     """
-    zone = _zone(settings.operations.timezone)
-    crons = {job.name: job.schedule for job in jobs}
-    known = {*crons, *names}
-    for one in settings.operations.crons:
-        name, separator, cron = (part.strip() for part in one.partition("="))
-        if not separator or name not in known:
-            raise ConfigurationError(
-                f"TRUNKLINE_OPS_CRONS: got {one!r}, expected JOB=CRON or JOB=off; jobs: {_list(known)}"
-            )
-        if name in crons:
-            crons[name] = "" if cron == OFF else cron
+    zone, given = replacements(settings)
+    crons = {job.name: given.get(job.name, job.schedule) for job in jobs}
     for name, cron in crons.items():
         if cron:
             _check(name, cron, zone)
     return Timetable({name: cron for name, cron in crons.items() if cron}, zone)
+
+
+def replacements(settings: Settings) -> tuple[tzinfo, dict[str, str]]:
+    """The time zone, and the times that the settings put in the place of the jobs' own (empty: by hand only).
+
+    Raises ConfigurationError.
+    """
+    zone = _zone(settings.operations.timezone)
+    given = {}
+    for one in settings.operations.crons:
+        name, separator, cron = (part.strip() for part in one.partition("="))
+        if not separator or name not in MODULES:
+            raise ConfigurationError(
+                f"TRUNKLINE_OPS_CRONS: got {one!r}, expected JOB=CRON or JOB=off; jobs: {', '.join(MODULES)}"
+            )
+        given[name] = "" if cron == OFF else cron
+        if given[name] or not cron:
+            _check(name, cron, zone)
+    return zone, given
 
 
 def next_due(cron: str, zone: tzinfo, now: datetime) -> datetime | None:
@@ -143,7 +154,3 @@ def _check(name: str, cron: str, zone: tzinfo) -> None:
         raise ConfigurationError(
             f"the times of the job {name}: got {cron!r}, expected a cron expression of five fields ({fault})"
         )
-
-
-def _list(names: Iterable[str]) -> str:
-    return ", ".join(sorted(names))
