@@ -45,7 +45,7 @@ async def run(context: JobContext) -> Report:
     if not context.database:
         return Report(Verdict.SKIPPED, "there is no records' database (TRUNKLINE_DATABASE)")
     now = datetime.fromtimestamp(context.wall(), UTC)
-    async with connected(context.database) as connection:
+    async with connected(context.database, lock_ms=LOCK_MS) as connection:
         before = now - timedelta(days=context.settings.retention.text_days)
         planned = await _planned(connection, context, now)
         due = await connection.fetchrow(queries()["texts_to_remove"], before)

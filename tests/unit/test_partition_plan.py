@@ -27,7 +27,9 @@ from engine.records.partitions import (
 CALLS = PARENTS[0]
 COLUMNS = ("id", "started_at")
 FORBIDDEN = re.compile(r"\b(DROP|DETACH|TRUNCATE|UPDATE)\b(?! EXCLUSIVE)")
-MANY = settings(max_examples=10_000, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+MANY, HALF = (settings(max_examples=number, suppress_health_check=_SLOW) for number in (5_000, 2_500))
+"""10,000 cases in all three."""
 
 # A few seconds around the turns of months and years, leap days among them, and any other moment.
 _EDGES = st.builds(
@@ -115,6 +117,7 @@ def applied(facts: TableFacts, now: datetime, ahead: int, keep: int) -> tuple[Ta
     return facts, moved, made.notes
 
 
+@pytest.mark.timeout(600)
 @MANY
 @given(situations())
 def test_any_situation(situation: tuple[TableFacts, datetime, int, int]) -> None:
@@ -139,7 +142,8 @@ def test_any_situation(situation: tuple[TableFacts, datetime, int, int]) -> None
     assert not left_of_wanted or hindered & {note.remark for note in notes}
 
 
-@MANY
+@pytest.mark.timeout(600)
+@HALF
 @given(situations())
 def test_a_second_run_finds_nothing_to_do(situation: tuple[TableFacts, datetime, int, int]) -> None:
     facts, now, ahead, keep = situation
@@ -154,7 +158,8 @@ def test_a_second_run_finds_nothing_to_do(situation: tuple[TableFacts, datetime,
     assert plan(facts, now, ahead=ahead, keep_days=keep).steps == ()
 
 
-@MANY
+@pytest.mark.timeout(600)
+@HALF
 @given(st.data(), NOWS, AHEAD, KEEP, st.lists(st.integers(-40_000, 100_000) | st.integers(-40, 40), max_size=6))
 def test_clock_jumps(data: st.DataObject, now: datetime, ahead: int, keep: int, jumps: list[int]) -> None:
     """A clock that goes wherever it likes: each jump makes a handful of months, and nothing goes."""
