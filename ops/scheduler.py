@@ -13,12 +13,10 @@ from typing import Any, Final
 import ray
 
 from engine.config import Settings
-from engine.errors import TrunklineError
 
 logger = logging.getLogger(__name__)
 
 NAME: Final = "ops-scheduler"
-START_SECONDS: Final = 60.0
 STOP_SECONDS: Final = 25.0
 
 
@@ -28,7 +26,7 @@ class SchedulerActor:
 
     async def __init__(self, settings: Settings, *, dashboard: str, folder: str) -> None:  # type: ignore[misc]
         """``dashboard``: URL of Ray's job server; empty: runs are processes beside this one. ``folder``: the working
-        directory of runs; empty: as the cluster has it. Raises ConfigurationError where the times are wrong."""
+        directory of runs; empty: as the cluster has it."""
         from engine.logs import configure_logging
         from ops.jobs.catalogue import catalogue
         from ops.scheduling import Scheduler
@@ -37,8 +35,12 @@ class SchedulerActor:
         found = catalogue()
         for name, fault in found.faults.items():
             logger.warning("the job %s does not run: %s", name, fault)
-        self._submitter = await _submitter(settings, dashboard, folder)
-        self._scheduler = Scheduler(settings, found.jobs, self._submitter, wall=time.time)
+        try:
+            self._submitter = await _submitter(settings, dashboard, folder)
+            self._scheduler = Scheduler(settings, found.jobs, self._submitter, wall=time.time)
+        except Exception as error:
+            logger.error("jobs do not run by themselves: %s", error)
+            raise
         self._task: asyncio.Task[None] | None = asyncio.create_task(self._scheduler.run())
 
     async def status(self) -> dict[str, Any]:
@@ -67,16 +69,11 @@ async def _submitter(settings: Settings, dashboard: str, folder: str) -> Any:
 
 
 def start_scheduler(settings: Settings, *, dashboard: str, folder: str) -> Any:
-    """The scheduler's handle; it is made where there is none yet. Raises TrunklineError where it does not start."""
+    """The scheduler's handle; it is made where there is none yet. Nobody waits for it: it tells its faults itself."""
     actor = SchedulerActor.options(  # type: ignore[attr-defined]
         name=NAME, lifetime="detached", get_if_exists=True
     )
-    try:
-        handle = actor.remote(settings, dashboard=dashboard, folder=folder)
-        ray.get(handle.status.remote(), timeout=START_SECONDS)
-    except (ray.exceptions.RayError, ray.exceptions.GetTimeoutError) as error:
-        raise TrunklineError(f"the scheduler of the jobs did not start ({type(error).__name__})") from error
-    return handle
+    return actor.remote(settings, dashboard=dashboard, folder=folder)
 
 
 def stop_scheduler(handle: Any) -> None:

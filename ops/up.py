@@ -178,18 +178,14 @@ class _Engine:
             self._schedule(started.address_info.get("webui_url") or "")
 
     def _schedule(self, dashboard: str) -> None:
-        """Have the jobs run at their times. Calls matter more: where that fails, it is said, and they go on."""
+        """Have the jobs run at their times."""
         from ops.scheduler import start_scheduler  # noqa: PLC0415
 
-        local = not self._settings.ray.address
-        try:
-            self._scheduler = start_scheduler(
-                self._settings,
-                dashboard=f"http://{dashboard}" if dashboard else "",
-                folder=str(Path.cwd()) if local else "",
-            )
-        except TrunklineError as error:
-            _say(f"jobs do not run by themselves: {error}")
+        self._scheduler = start_scheduler(
+            self._settings,
+            dashboard=f"http://{dashboard}" if dashboard else "",
+            folder="" if self._settings.ray.address else str(Path.cwd()),
+        )
 
     def _deploy(self) -> str:
         """Deploy the Serve applications; the base URL of the store."""
