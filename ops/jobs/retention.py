@@ -28,10 +28,10 @@ from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.month_export import export_table
 from ops.jobs.partitions import BUSY, DDL_LOCK, FAULTS, LOCK_PAUSE, LOCK_TRIES, reason
 
-BATCH: Final = 2000
-"""Rows that one transaction of the removal of texts takes."""
-BATCH_PAUSE: Final = 0.05
-"""Seconds between two of them: calls are being recorded beside it."""
+WINDOW: Final = timedelta(hours=1)
+"""Of calls whose words one transaction removes: few rows are locked, and each is looked at once."""
+WINDOW_PAUSE: Final = 0.02
+"""Seconds after a transaction that removed something: calls are being recorded beside it."""
 _TEXTS: Final = (("turns", "remove_turn_texts"), ("tools", "remove_tool_texts"), ("calls", "mark_texts_removed"))
 
 
@@ -48,14 +48,14 @@ async def run(context: JobContext) -> Report:
     async with connected(context.database, lock_ms=LOCK_MS) as connection:
         before = now - timedelta(days=context.settings.retention.text_days)
         planned = await _planned(connection, context, now)
-        due = await connection.fetchrow(queries()["texts_to_remove"], before)
-        if (planned.months or any(due.values())) and not trusted:
+        oldest = await connection.fetchval(queries()["oldest_text"], before)
+        if (planned.months or oldest) and not trusted:
             await _believe(connection, now)
         if context.dry_run:
-            return _dry(planned, dict(due), before)
+            return _dry(planned, dict(await connection.fetchrow(queries()["texts_to_remove"], before)), before)
         figures: dict[str, float] = {"held_months": len(planned.held), "months": 0, "rows": 0, "exported_bytes": 0}
-        if any(due.values()):
-            figures |= await _remove_texts(connection, before, now)
+        if oldest is not None:
+            figures |= await _remove_texts(connection, oldest, before, now)
         return await _remove_months(connection, context, planned, figures)
 
 
@@ -88,19 +88,31 @@ async def _believe(connection: Any, now: datetime) -> None:
         raise JobFailed(f"nothing was removed: {doubt}")
 
 
-async def _remove_texts(connection: Any, before: datetime, now: datetime) -> dict[str, float]:
-    """Rows changed, by table. Each batch is a transaction of its own; a call is marked once its words are gone."""
-    changed: dict[str, float] = {}
-    for name, query in _TEXTS:
-        arguments = (before, BATCH, now) if name == "calls" else (before, BATCH)
-        changed[f"texts_removed.{name}"] = 0
-        while True:
-            done = int((await connection.execute(queries()[query], *arguments)).rpartition(" ")[2])
-            changed[f"texts_removed.{name}"] += done
-            if done < BATCH:
-                break
-            await asyncio.sleep(BATCH_PAUSE)
-    return changed
+async def _remove_texts(connection: Any, oldest: datetime, before: datetime, now: datetime) -> dict[str, float]:
+    """Rows changed, by table. What is older than ``oldest`` goes first, then a window of calls after the other."""
+    changed = {f"texts_removed.{name}": 0.0 for name, _ in _TEXTS}
+    start, end = "-infinity", min(oldest.replace(minute=0, second=0, microsecond=0), before)
+    while True:
+        rows = await _patiently(_remove_window, connection, start, end, now)
+        for name, number in rows.items():
+            changed[f"texts_removed.{name}"] += number
+        if end >= before:
+            return changed
+        start, end = end.isoformat(), min(end + WINDOW, before)
+        if any(rows.values()):
+            await asyncio.sleep(WINDOW_PAUSE)
+
+
+async def _remove_window(connection: Any, start: str, end: datetime, now: datetime) -> dict[str, int]:
+    async with connection.transaction():
+        return {
+            name: int(
+                (
+                    await connection.execute(queries()[query], start, end, *((now,) if name == "calls" else ()))
+                ).rpartition(" ")[2]
+            )
+            for name, query in _TEXTS
+        }
 
 
 async def _remove_months(
@@ -227,8 +239,8 @@ def _dry(planned: RetentionPlan, due: dict[str, int], before: datetime) -> Repor
     """Print the SQL."""
     for name, query in _TEXTS:
         if due[name]:
-            text = queries()[query].replace("$1", f"'{before.isoformat()}'").replace("$2", str(BATCH))
-            print(f"-- {due[name]} rows, in batches\n{text.replace('$3', 'now()')};")
+            text = queries()[query].replace("$1", "'-infinity'").replace("$2", f"'{before.isoformat()}'")
+            print(f"-- {due[name]} rows, an hour of calls at a time\n{text.replace('$3', 'now()')};")
     for expired in planned.months:
         lines = [f"SET LOCAL lock_timeout = {LOCK_MS}", "LOCK TABLE legal_holds IN SHARE MODE"]
         lines += [line for part in expired.parts if part.attached for line in (part.detach(), part.mark())]

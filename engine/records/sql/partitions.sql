@@ -31,32 +31,35 @@ FROM (
 ) held
 WHERE isfinite(at);
 
+-- name: oldest_text
+-- The earliest call, from 2020 on, with words to be removed; all before $1. NULL: there are none.
+SELECT CASE WHEN at IS NOT NULL THEN greatest(at, '2020-01-01 00:00+00') END
+FROM (SELECT least(
+    (SELECT min(t.call_started_at) FROM call_turns t WHERE t.call_started_at < $1 AND t.text IS NOT NULL
+       AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.call_id = t.call_id AND h.released_at IS NULL)),
+    (SELECT min(t.call_started_at) FROM call_tool_calls t
+     WHERE t.call_started_at < $1 AND (t.arguments IS NOT NULL OR t.result IS NOT NULL)
+       AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.call_id = t.call_id AND h.released_at IS NULL)),
+    (SELECT min(c.started_at) FROM calls c WHERE c.started_at < $1 AND c.text_removed_at IS NULL
+       AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.call_id = c.id AND h.released_at IS NULL))) AS at) oldest;
+
+-- The three below: of the calls from $1 (a text, for it may be -infinity) to $2.
+
 -- name: remove_turn_texts
-UPDATE call_turns SET text = NULL
-WHERE (call_started_at, event_id, speaker) IN (
-    SELECT t.call_started_at, t.event_id, t.speaker FROM call_turns t
-    WHERE t.call_started_at < $1 AND t.text IS NOT NULL
-      AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.call_id = t.call_id AND h.released_at IS NULL)
-    LIMIT $2)
-  AND call_started_at < $1;
+UPDATE call_turns t SET text = NULL
+WHERE t.call_started_at >= $1::text::timestamptz AND t.call_started_at < $2 AND t.text IS NOT NULL
+  AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.call_id = t.call_id AND h.released_at IS NULL);
 
 -- name: remove_tool_texts
-UPDATE call_tool_calls SET arguments = NULL, result = NULL
-WHERE (call_started_at, event_id) IN (
-    SELECT t.call_started_at, t.event_id FROM call_tool_calls t
-    WHERE t.call_started_at < $1 AND (t.arguments IS NOT NULL OR t.result IS NOT NULL)
-      AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.call_id = t.call_id AND h.released_at IS NULL)
-    LIMIT $2)
-  AND call_started_at < $1;
+UPDATE call_tool_calls t SET arguments = NULL, result = NULL
+WHERE t.call_started_at >= $1::text::timestamptz AND t.call_started_at < $2
+  AND (t.arguments IS NOT NULL OR t.result IS NOT NULL)
+  AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.call_id = t.call_id AND h.released_at IS NULL);
 
 -- name: mark_texts_removed
-UPDATE calls SET text_removed_at = $3
-WHERE (started_at, id) IN (
-    SELECT c.started_at, c.id FROM calls c
-    WHERE c.started_at < $1 AND c.text_removed_at IS NULL
-      AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.call_id = c.id AND h.released_at IS NULL)
-    LIMIT $2)
-  AND started_at < $1;
+UPDATE calls c SET text_removed_at = $3
+WHERE c.started_at >= $1::text::timestamptz AND c.started_at < $2 AND c.text_removed_at IS NULL
+  AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.call_id = c.id AND h.released_at IS NULL);
 
 -- name: texts_to_remove
 SELECT

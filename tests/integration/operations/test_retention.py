@@ -80,13 +80,18 @@ async def test_words_that_came_late_go_too(filled: Site, connection: Any) -> Non
     assert (await _run(filled, more=more)).figures["texts_removed.turns"] == 1
 
 
-async def test_many_words_go_in_batches(filled: Site, connection: Any, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ops.jobs.retention.BATCH", 4)
-    for second in range(13):
-        await add_call(connection, Month(2026, 6).start + timedelta(seconds=second))
-    report = await _run(filled)
-    assert report.figures["texts_removed.turns"] == 26 + 6
-    assert await connection.fetchval("SELECT count(*) FROM call_turns WHERE text IS NOT NULL") == 2
+async def test_words_of_all_hours_go(site: Site, connection: Any) -> None:
+    last = NOW - timedelta(days=90)
+    moments = [last - timedelta(microseconds=1), last - timedelta(minutes=59), last - timedelta(days=200, minutes=7)]
+    for at in (*moments, datetime(1970, 1, 1, tzinfo=UTC), last, last + timedelta(seconds=1)):
+        await add_call(connection, at)
+    await connection.execute(f"INSERT INTO calls (id, started_at) VALUES ('{uuid4()}', '-infinity')")
+    report = await _run(site)
+    assert report.figures["texts_removed.turns"] == 8
+    assert report.figures["texts_removed.tools"] == 4
+    assert report.figures["texts_removed.calls"] == 5
+    assert await connection.fetchval("SELECT count(*) FROM call_turns WHERE text IS NOT NULL") == 4
+    assert (await _run(site)).figures.get("texts_removed.turns", 0) == 0
 
 
 async def test_a_call_on_hold_keeps_its_words_and_its_month(filled: Site, connection: Any) -> None:

@@ -1,4 +1,4 @@
-"""The scheduler as a Ray actor: runs at their times, each once, over its own death; with Ray's job server, and without."""
+"""The scheduler as a Ray actor: runs at their times, once, over its own death; with Ray's job server, and without."""
 
 from __future__ import annotations
 
