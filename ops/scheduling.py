@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from engine.config import Settings
@@ -25,6 +26,8 @@ MOST_AT_ONCE: Final = 2
 """Runs of jobs that end; those that go on until they are stopped are not counted."""
 FIRST_AT_ONCE: Final = ("partitions",)
 """Jobs that a new site has run before anything else; the others wait for their first time."""
+TELL_EVERY: Final = timedelta(minutes=1)
+"""How often the metrics of runs that other machines made are fetched."""
 AGAIN_AFTER: Final = timedelta(minutes=5)
 MOST_TRIES: Final = 3
 """How often a run is begun that never got as far as being recorded."""
@@ -58,6 +61,9 @@ class Scheduler:
         self._sleep = sleep
         self._began = self._now()
         self._tried: dict[str, _Tried] = {}
+        self._seen: frozenset[str] = frozenset()
+        self._first: datetime | None = None
+        self._told = self._began - TELL_EVERY
         self._complaint = ""
 
     async def run(self) -> None:
@@ -68,8 +74,8 @@ class Scheduler:
             except JobFailed as error:
                 self._complain(str(error))
             except Exception as error:  # the scheduler must go on, whatever one tick meets
-                logger.exception("the scheduler met an error")
-                self._complain(type(error).__name__)
+                self._complain(f"the scheduler met an error ({type(error).__name__})")
+                logger.debug("the scheduler met an error", exc_info=True)
             else:
                 self._complain("")
             await self._sleep(TICK_SECONDS)
@@ -109,26 +115,17 @@ class Scheduler:
         database = records_database(self._settings)
         file = measures_file(self._settings.paths.state_dir)
         if not database:
-            entries = await asyncio.to_thread(_measures, file)
-            runs = {entry.get("last_run") for entry in entries.values()}
-            firsts = [entry["last_started"] for entry in entries.values() if "last_started" in entry]
-            since = datetime.fromtimestamp(min(firsts), UTC) if firsts else self._began
-            return frozenset(runs & set(ids)), since
-        runs_table = Runs(database)
-        first = await runs_table.first()
-        latest, successes = await runs_table.latest()
-        for row in latest:  # runs that other machines made are told by this one's metrics, too
-            entry = {
-                "last_run": row.id,
-                "last_started": row.started_at,
-                "last_finished": row.finished_at,
-                "last_duration_s": None if row.finished_at is None else row.finished_at - row.started_at,
-                "last_verdict": None if row.verdict is None else row.verdict.value,
-                "last_success": successes.get(row.job),
-                "figures": dict(row.figures) or None,
-            }
-            await asyncio.to_thread(note_elsewhere, file, row.job, entry)
-        return await runs_table.known(ids), self._began if first is None else datetime.fromtimestamp(first, UTC)
+            return await asyncio.to_thread(_from_file, file, self._began)
+        runs = Runs(database)
+        if self._first is None:
+            first = await runs.first()
+            self._first = None if first is None else datetime.fromtimestamp(first, UTC)
+        if not self._seen.issuperset(ids):  # between two times there is nothing to ask
+            self._seen = await runs.known(ids)
+        if abs(self._now() - self._told) >= TELL_EVERY:
+            await _tell(runs, file)
+            self._told = self._now()
+        return self._seen, self._first or self._began
 
     def _may_try(self, due: Due, now: datetime) -> bool:
         tried = self._tried.get(due.id)
@@ -147,8 +144,28 @@ class Scheduler:
         return datetime.fromtimestamp(self._wall(), UTC)
 
 
-def _measures(file: Any) -> dict[str, dict[str, Any]]:
+def _from_file(file: Path, began: datetime) -> tuple[frozenset[str], datetime]:
+    """The last run of each job, and when the first of these began: all that is known without a database."""
     try:
-        return read_measures(file)
+        entries = read_measures(file).values()
     except (OSError, ValueError):
-        return {}
+        entries = {}.values()
+    firsts = [float(entry["last_started"]) for entry in entries if entry.get("last_started") is not None]
+    runs = frozenset(str(entry["last_run"]) for entry in entries if entry.get("last_run") is not None)
+    return runs, datetime.fromtimestamp(min(firsts), UTC) if firsts else began
+
+
+async def _tell(runs: Runs, file: Path) -> None:
+    """Have this machine's metrics tell of the runs that others made."""
+    latest, successes = await runs.latest()
+    for row in latest:
+        entry = {
+            "last_run": row.id,
+            "last_started": row.started_at,
+            "last_finished": row.finished_at,
+            "last_duration_s": None if row.finished_at is None else row.finished_at - row.started_at,
+            "last_verdict": None if row.verdict is None else row.verdict.value,
+            "last_success": successes.get(row.job),
+            "figures": dict(row.figures) or None,
+        }
+        await asyncio.to_thread(note_elsewhere, file, row.job, entry)

@@ -31,6 +31,3 @@ SELECT DISTINCT ON (job) job, finished_at FROM ops_runs WHERE verdict = 'ok' ORD
 SELECT id, job, trigger, node, started_at, finished_at, verdict, summary, details, figures
 FROM ops_runs WHERE $1::text IS NULL OR job = $1
 ORDER BY started_at DESC, id DESC LIMIT $2;
-
--- name: forget_runs
-DELETE FROM ops_runs WHERE finished_at < $1;
