@@ -145,7 +145,7 @@ class _Engine:
 
         settings = self._settings
         _say("starting Ray")
-        started = ray.init(
+        started: Any = ray.init(
             address=settings.ray.address or "local",
             namespace=NAMESPACE,
             num_cpus=(settings.ray.cpus or None) if not settings.ray.address else None,

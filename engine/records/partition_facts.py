@@ -50,7 +50,8 @@ async def read_facts(connection: Any, parent: Parent, *, count_default: bool = T
         else:
             partitions.append(Partition(row["name"], bounds_of(row["bound"]), detaching=row["detaching"]))
     loose = await connection.fetch(asked["loose_beside"], parent.table)
-    by_month, strange = {}, 0
+    by_month: dict[Month, int] = {}
+    strange = 0
     if default is not None and count_default:
         by_month, strange = await _count_default(connection, parent, default)
     return TableFacts(

@@ -147,6 +147,12 @@ class Step:
     attach: str
 
     @property
+    def name(self) -> str:
+        """Of the table that it makes."""
+        table = self.parent.table
+        return f"{table}_default" if self.month is None else self.month.table(table)
+
+    @property
     def statements(self) -> tuple[str, ...]:
         """All of them, in order."""
         return (*self.prepare, *((self.move,) if self.move else ()), self.attach)

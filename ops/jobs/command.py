@@ -62,9 +62,7 @@ def parse(words: Sequence[str]) -> Asked:
         word = rest.pop(0)
         option, separator, value = word.removeprefix("--").partition("=")
         if not word.startswith("--") or not option:
-            raise ConfigurationError(
-                "a word of the command line is no option: write --name value"
-            )  # it may be a number
+            raise ConfigurationError("a word there is no option: write --name value")  # it may be a number
         if option in _SWITCHES and not separator:
             switches.add(option)
             continue

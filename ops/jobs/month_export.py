@@ -8,7 +8,7 @@ import hashlib
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, BinaryIO, Final
 
 from ops.jobs.job import JobFailed
 
@@ -48,7 +48,7 @@ async def export_table(connection: Any, table: str, folder: Path) -> Exported:
 
 async def _copy(connection: Any, table: str, part: Path) -> int:
     """Rows written. The file is on disk when this returns."""
-    with part.open("wb", opener=_private) as raw:
+    with _private(part) as raw:
         with gzip.GzipFile(fileobj=raw, mode="wb", compresslevel=_LEVEL, mtime=0) as out:
 
             async def take(data: bytes) -> None:
@@ -74,8 +74,8 @@ def _checked(part: Path) -> str:
 
 def _publish(part: Path, final: Path, digest: str) -> None:
     note = final.with_name(f"{final.name}.sha256")
-    with note.open("w", opener=_private) as out:
-        out.write(f"{digest}  {final.name}\n")
+    with _private(note) as out:
+        out.write(f"{digest}  {final.name}\n".encode())
         out.flush()
         os.fsync(out.fileno())
     part.rename(final)
@@ -96,5 +96,5 @@ def _free_name(folder: Path, table: str) -> Path:
         number += 1
 
 
-def _private(name: str, flags: int) -> int:
-    return os.open(name, flags, 0o600)
+def _private(file: Path) -> BinaryIO:
+    return os.fdopen(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")

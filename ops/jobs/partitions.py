@@ -10,7 +10,7 @@ import asyncpg
 
 from engine.errors import TrunklineError
 from engine.records.partition_facts import read_facts
-from engine.records.partitions import PARENTS, Parent, Step, months_ahead, plan
+from engine.records.partitions import PARENTS, Parent, Step, months_ahead, plan, quoted
 from ops.jobs.database import LOCK_MS, connected
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 
@@ -65,7 +65,8 @@ async def _one_table(connection: Any, parent: Parent, context: JobContext, figur
             created[name] = step.rows
             continue
         try:
-            created[name] = await apply(connection, step)
+            if (moved := await apply(connection, step)) is not None:
+                created[name] = moved
         except (*FAULTS, JobFailed) as error:
             faults.append(f"{name}: {reason(error)}")
     if created and not context.dry_run:  # what the catalogue says afterwards is what is told
@@ -79,8 +80,9 @@ async def _one_table(connection: Any, parent: Parent, context: JobContext, figur
     return {"created": created, "faults": faults, "notes": {note.text: note.remark.value for note in made.notes}}
 
 
-async def apply(connection: Any, step: Step) -> int:
-    """Make one month in one transaction; the rows moved into it. Tried again while its locks cannot be had.
+async def apply(connection: Any, step: Step) -> int | None:
+    """Make one month in one transaction; the rows moved into it, None where somebody made it meanwhile. Tried again
+    while its locks cannot be had.
 
     Raises asyncpg.PostgresError, and JobFailed where a row would be lost: then nothing was changed.
     """
@@ -94,10 +96,12 @@ async def apply(connection: Any, step: Step) -> int:
     raise AssertionError("unreachable")
 
 
-async def _apply_once(connection: Any, step: Step) -> int:
+async def _apply_once(connection: Any, step: Step) -> int | None:
     # Read committed: what is counted and moved after the lock must be all that was committed before it.
     async with connection.transaction(isolation="read_committed"):
         await connection.execute("SELECT pg_advisory_xact_lock($1)", DDL_LOCK)
+        if await connection.fetchval("SELECT to_regclass($1)", quoted(step.name)) is not None:
+            return None
         for statement in step.prepare:
             await connection.execute(statement)
         moved = 0

@@ -48,7 +48,7 @@ async def run(context: JobContext) -> Report:
     async with connected(context.database, lock_ms=LOCK_MS) as connection:
         before = now - timedelta(days=context.settings.retention.text_days)
         planned = await _planned(connection, context, now)
-        oldest = await connection.fetchval(queries()["oldest_text"], before)
+        oldest = await connection.fetchval(queries()["oldest_text"], before, "-infinity")
         if (planned.months or oldest) and not trusted:
             await _believe(connection, now)
         if context.dry_run:
@@ -96,11 +96,12 @@ async def _remove_texts(connection: Any, oldest: datetime, before: datetime, now
         rows = await _patiently(_remove_window, connection, start, end, now)
         for name, number in rows.items():
             changed[f"texts_removed.{name}"] += number
-        if end >= before:
+        start = end.isoformat()
+        next_one = end if any(rows.values()) else await connection.fetchval(queries()["oldest_text"], before, start)
+        if next_one is None or next_one >= before:
             return changed
-        start, end = end.isoformat(), min(end + WINDOW, before)
-        if any(rows.values()):
-            await asyncio.sleep(WINDOW_PAUSE)
+        end = min(next_one.replace(minute=0, second=0, microsecond=0) + WINDOW, before)
+        await asyncio.sleep(WINDOW_PAUSE)
 
 
 async def _remove_window(connection: Any, start: str, end: datetime, now: datetime) -> dict[str, int]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -29,7 +29,8 @@ def _job(name: str, cron: str, limit: float = 60) -> Job:
 class Begun:
     """Takes runs, and says that they run until it is told otherwise."""
 
-    def __init__(self, file: Path) -> None:
+    def __init__(self, file: Path, wall: Callable[[], float]) -> None:
+        self.wall = wall
         self.dues: list[Due] = []
         self.busy: set[str] = set()
         self.recording = True
@@ -40,7 +41,7 @@ class Begun:
         self.dues.append(due)
         self.busy.add(due.job)
         if self.recording:
-            note_begin(self._file, due.job, due.id, due.at.timestamp())
+            note_begin(self._file, due.job, due.id, self.wall())
 
     async def running(self) -> frozenset[str]:
         if self.away:
@@ -60,8 +61,8 @@ class Stage:
         monkeypatch.setattr(scheduling, "records_database", lambda _: "")
         self.settings = load_settings({"TRUNKLINE_STATE_DIR": str(folder), **more})
         self.file = measures_file(self.settings.paths.state_dir)
-        self.begun = Begun(self.file)
         self.now = datetime(2026, 11, 22, 2, 0, tzinfo=UTC)
+        self.begun = Begun(self.file, self.wall)
         self.jobs = jobs
         self.scheduler = self.another()
 

@@ -32,15 +32,16 @@ FROM (
 WHERE isfinite(at);
 
 -- name: oldest_text
--- The earliest call, from 2020 on, with words to be removed; all before $1. NULL: there are none.
+-- The earliest call, or 2020 for an earlier one, with words to be removed, from $2 (a text, for it may be -infinity) to
+-- $1. NULL: there is none.
 SELECT CASE WHEN at IS NOT NULL THEN greatest(at, '2020-01-01 00:00+00') END
 FROM (SELECT least(
-    (SELECT min(t.call_started_at) FROM call_turns t WHERE t.call_started_at < $1 AND t.text IS NOT NULL
+    (SELECT min(t.call_started_at) FROM call_turns t WHERE t.call_started_at >= $2::text::timestamptz AND t.call_started_at < $1 AND t.text IS NOT NULL
        AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.call_id = t.call_id AND h.released_at IS NULL)),
     (SELECT min(t.call_started_at) FROM call_tool_calls t
-     WHERE t.call_started_at < $1 AND (t.arguments IS NOT NULL OR t.result IS NOT NULL)
+     WHERE t.call_started_at >= $2::text::timestamptz AND t.call_started_at < $1 AND (t.arguments IS NOT NULL OR t.result IS NOT NULL)
        AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.call_id = t.call_id AND h.released_at IS NULL)),
-    (SELECT min(c.started_at) FROM calls c WHERE c.started_at < $1 AND c.text_removed_at IS NULL
+    (SELECT min(c.started_at) FROM calls c WHERE c.started_at >= $2::text::timestamptz AND c.started_at < $1 AND c.text_removed_at IS NULL
        AND NOT EXISTS (SELECT FROM legal_holds h WHERE h.call_id = c.id AND h.released_at IS NULL))) AS at) oldest;
 
 -- The three below: of the calls from $1 (a text, for it may be -infinity) to $2.

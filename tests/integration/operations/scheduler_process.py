@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
+from typing import Any
 
 import ray
 
@@ -18,7 +19,7 @@ def main(kind: str) -> None:
     for name, value in ENVIRONMENT.items():
         os.environ.setdefault(name, value)
     dashboard = kind == "dashboard"
-    started = ray.init(
+    started: Any = ray.init(
         address="local",
         namespace="trunkline",
         num_cpus=1,

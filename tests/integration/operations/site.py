@@ -110,7 +110,7 @@ async def counts(connection: Any) -> tuple[int, int, int]:
     row = await connection.fetchrow(
         "SELECT (SELECT count(*) FROM calls), (SELECT count(*) FROM call_turns), (SELECT count(*) FROM call_tool_calls)"
     )
-    return tuple(row)  # type: ignore[return-value]
+    return tuple(row)
 
 
 def with_limit(job: Job, seconds: float) -> Job:

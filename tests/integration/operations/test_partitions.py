@@ -60,9 +60,9 @@ async def test_rows_of_the_default_partition_are_moved(site: Site, connection: A
     report = await site.run(JOB)
     assert (report.verdict, report.figures["moved"]) == (Verdict.OK, 9 + 18 + 9)
     assert await counts(connection) == before
-    for month in ("2026_06", "2026_11", "2027_01"):
-        assert await connection.fetchval(f"SELECT count(*) FROM calls_{month}") == 3
-        assert await connection.fetchval(f"SELECT count(*) FROM call_turns_{month}") == 6
+    for name in ("2026_06", "2026_11", "2027_01"):
+        assert await connection.fetchval(f"SELECT count(*) FROM calls_{name}") == 3
+        assert await connection.fetchval(f"SELECT count(*) FROM call_turns_{name}") == 6
     assert await connection.fetchval("SELECT count(*) FROM ONLY calls_default") == 0
 
 
