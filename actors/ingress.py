@@ -90,6 +90,7 @@ class _Node:
         from engine.breaker import Breakers
         from engine.clock import LoopClock
         from engine.privacy import Masker
+        from engine.records.ops_measures import OpsCollector, measures_file
 
         clock = LoopClock()
         self._settings = settings
@@ -128,6 +129,7 @@ class _Node:
         BreakerCollector(Breakers(settings.paths.breakers).readings)
         if self.outbox is not None:
             RecordCollector(self.outbox)
+        OpsCollector(measures_file(settings.paths.state_dir))
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Any = None
 

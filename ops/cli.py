@@ -9,6 +9,8 @@ from typing import Annotated, Final
 
 import typer
 
+from ops.ops_commands import ops
+
 app: Final = typer.Typer(
     name="trunkline",
     help="Answers telephone calls: a realtime engine on Ray.",
@@ -38,6 +40,7 @@ agent: Final = typer.Typer(
     name="agent", help="Try out what an agent does.", no_args_is_help=True, rich_markup_mode=None
 )
 app.add_typer(agent)
+app.add_typer(ops)
 
 Wavs = Annotated[list[Path], typer.Argument(metavar="WAV…", help="Sound files, any rate.", show_default=False)]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]

@@ -22,6 +22,7 @@ from engine.config import Secret, Settings, in_url
 from engine.errors import ConfigurationError, TrunklineError
 from engine.logs import configure_logging
 from ops.databases import embedded_databases
+from ops.jobs.schedule import replacements
 from ops.ports import bind_free, bind_port
 
 START_SECONDS: Final = 180.0
@@ -62,6 +63,7 @@ def run(settings: Settings, *, demo: bool) -> None:
     Raises ConfigurationError where a port is taken, TrunklineError where the engine does not start.
     """
     ports = choose_ports(settings)
+    replacements(settings)  # wrong times of jobs are refused now, and not at night
     if settings.store.url == "embedded" and not settings.store.token:
         settings = replace(settings, store=replace(settings.store, token=Secret(DEMO_STORE_TOKEN)))
     configure_logging(settings.logging)
@@ -142,6 +144,7 @@ class _Engine:
         self._run: Any = None
         self._recorder: Any = None
         self._recording: Any = None
+        self._scheduler: Any = None
 
     def start(self) -> None:
         import ray  # noqa: PLC0415 - half a second that `--help` does without
@@ -152,7 +155,7 @@ class _Engine:
 
         settings = self._settings
         _say("starting Ray")
-        ray.init(
+        started: Any = ray.init(
             address=settings.ray.address or "local",
             namespace=NAMESPACE,
             num_cpus=(settings.ray.cpus or None) if not settings.ray.address else None,
@@ -187,6 +190,18 @@ class _Engine:
             ray.get(self._run)
         if ready not in done:
             raise TrunklineError(f"the ingress was not ready within {START_SECONDS:g} s")
+        if settings.operations.schedule == "on":
+            self._schedule(started.address_info.get("webui_url") or "")
+
+    def _schedule(self, dashboard: str) -> None:
+        """Have the jobs run at their times."""
+        from ops.scheduler import start_scheduler  # noqa: PLC0415
+
+        self._scheduler = start_scheduler(
+            self._settings,
+            dashboard=f"http://{dashboard}" if dashboard else "",
+            folder="" if self._settings.ray.address else str(Path.cwd()),
+        )
 
     def _deploy(self) -> str:
         """Deploy the Serve applications; the base URL of the store."""
@@ -255,6 +270,10 @@ class _Engine:
 
         if not ray.is_initialized():
             return
+        if self._scheduler is not None and not self._settings.ray.address:  # of a cluster it is the cluster's
+            from ops.scheduler import stop_scheduler  # noqa: PLC0415
+
+            stop_scheduler(self._scheduler)
         if self._ingress is not None:
             with contextlib.suppress(ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
                 ray.get(self._ingress.stop.remote(), timeout=5)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
+from engine.config.operations import OperationsSettings, RetentionSettings
 from engine.config.sections import (
     DialogueSettings,
     KnowledgeSettings,
@@ -38,9 +39,11 @@ __all__ = [
     "OpenAiChatSettings",
     "OpenAiSettings",
     "OpenAiSpeechSettings",
+    "OperationsSettings",
     "PathSettings",
     "PoolSettings",
     "RaySettings",
+    "RetentionSettings",
     "ScriptedSettings",
     "Secret",
     "Settings",

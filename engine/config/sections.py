@@ -14,6 +14,7 @@ from typing import Literal
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
 from engine.config.records import RecordsSettings
+from engine.config.operations import OperationsSettings, RetentionSettings
 from engine.config.setting import Secret, setting
 
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
@@ -452,6 +453,8 @@ class Settings:
     ray: RaySettings = field(default_factory=RaySettings)
     paths: PathSettings = field(default_factory=PathSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
+    operations: OperationsSettings = field(default_factory=OperationsSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
 
 
 def provider_names(providers: str) -> tuple[str, ...]:

@@ -69,3 +69,5 @@ class Job:
     """Cron expression, five fields, in the time zone of the settings; empty: by hand only. A setting may replace it."""
     arguments: Mapping[str, str] = field(default_factory=dict)
     """Names it knows, each with its help."""
+    time_limit: float = 3600.0
+    """Seconds after which a run is ended as failed; 0: it goes on until it is stopped."""
