@@ -9,6 +9,7 @@ from collections.abc import Mapping
 
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
+from engine.config.reports import ReportSettings
 from engine.config.sections import (
     DialogueSettings,
     KnowledgeSettings,
@@ -40,6 +41,7 @@ __all__ = [
     "PathSettings",
     "PoolSettings",
     "RaySettings",
+    "ReportSettings",
     "ScriptedSettings",
     "Secret",
     "Settings",

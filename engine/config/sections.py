@@ -13,6 +13,7 @@ from typing import Literal
 
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
+from engine.config.reports import ReportSettings
 from engine.config.setting import Secret, setting
 
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
@@ -426,6 +427,7 @@ class Settings:
     anthropic: AnthropicSettings = field(default_factory=AnthropicSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
+    reports: ReportSettings = field(default_factory=ReportSettings)
     ray: RaySettings = field(default_factory=RaySettings)
     paths: PathSettings = field(default_factory=PathSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
