@@ -30,7 +30,7 @@ def _day_rows(week: WeekFigures) -> Iterator[list[Any]]:
         latency = week.day(day, "latency")
         yield [
             day.isoformat(),
-            label(week.playbook),
+            cell(week.playbook),
             *(calls.get(name, 0 if not name.startswith("seconds_") else None) for name in _CALLS),
             *(outcomes.get(name, 0) for name in _OUTCOMES),
             *(latency.get(stage, {}).get(quantile) for stage in _STAGES for quantile in ("p50", "p95")),
@@ -46,7 +46,7 @@ def details_table(weeks: Iterable[WeekFigures]) -> bytes:
 def _details(weeks: Iterable[WeekFigures]) -> Iterator[list[Any]]:
     for week in weeks:
         for day, figures in sorted(week.days.items()):
-            begin = [day.isoformat(), label(week.playbook)]
+            begin = [day.isoformat(), cell(week.playbook)]
             for group in ("outcomes", "endings", "transfers", "scenarios", "languages"):
                 for name, count in figures.get(group, {}).items():
                     yield [*begin, group, label(name), "count", count]
@@ -63,6 +63,11 @@ def _nested(begin: Sequence[Any], group: str, named: Mapping[str, Mapping[str, A
     for name, values in named.items():
         for figure, value in values.items():
             yield [*begin, group, label(name), figure, value]
+
+
+def cell(text: str) -> str:
+    """A text that no spreadsheet takes for a formula."""
+    return f"'{text}" if text[:1] in {"=", "+", "-", "@", "\t", "\r"} else text
 
 
 def _csv(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> bytes:
