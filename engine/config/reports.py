@@ -1,8 +1,10 @@
 """Settings of what is made of the records: scores, statistics, reports, call-back lists."""
 
+# ruff: noqa: RUF009 - ``setting`` makes a dataclass field, it is no shared default
 from __future__ import annotations
 
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Literal
 
 from engine.config.setting import setting
@@ -42,4 +44,10 @@ class ReportSettings:
         unit="days",
         at_least=1,
         at_most=366,
+    )
+    erasure_key_file: Path | None = setting(
+        None,
+        "File with the key by which erased callers are remembered, the same on all machines; empty: `erasures.key` in "
+        "the state folder, made once. Keep a copy of it where no backup is.",
+        expected="a path",
     )

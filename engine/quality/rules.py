@@ -226,10 +226,10 @@ def _satisfied(call: JudgedCall, _business: Business) -> Score:
         return Score(0.1, "not_understood")
     if call.failures or call.outcome == "failed":
         return Score(0.2, "something_failed")
-    if call.outcome == "abandoned":
-        return Score(0.3, "caller_left")
     if _THANKS.search(words):
         return Score(1.0, "thanked")
+    if call.outcome == "abandoned" and call.ending_reason != "goodbye":
+        return Score(0.3, "caller_left")
     return Score(0.8, "resolved_quietly") if call.outcome == "resolved" else Score(0.5, "no_sign")
 
 

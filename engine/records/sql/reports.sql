@@ -93,14 +93,14 @@ GROUP BY 1
 ORDER BY 1;
 
 -- name: day_latency
--- Seconds from the end of the caller's speech to each stage.
+-- Seconds from the end of the caller's speech to each stage; one row of a turn has them.
 SELECT stage.key AS stage, count(*) AS count,
        percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY (stage.value #>> '{}')::float8) AS quantiles
 FROM calls c
 JOIN call_turns t ON t.call_id = c.id AND t.call_started_at = c.started_at
 CROSS JOIN LATERAL jsonb_each(CASE jsonb_typeof(t.stages) WHEN 'object' THEN t.stages ELSE '{}' END) AS stage
 WHERE c.started_at >= $1 AND c.started_at < $2 AND c.playbook = $3
-  AND t.call_started_at >= $1 AND t.call_started_at < $2 AND t.speaker = 'agent'
+  AND t.call_started_at >= $1 AND t.call_started_at < $2
   AND jsonb_typeof(stage.value) = 'number'
 GROUP BY stage.key
 ORDER BY stage.key;
@@ -221,17 +221,21 @@ WHERE ((phone = ANY($1::text[]) AND asked_at <= $2) OR call_id = ANY($3::uuid[])
 -- name: erase_mentions_in_turns
 -- Where somebody else said the number, written in digits. $1 its digits, $2 said at the latest.
 UPDATE call_turns SET text = NULL
-WHERE call_started_at <= $2 AND text IS NOT NULL AND position($1 IN regexp_replace(text, '[^0-9]', '', 'g')) > 0;
+WHERE call_started_at <= $2 AND text IS NOT NULL AND position($1 IN regexp_replace(text, '[ ()+./-]', '', 'g')) > 0;
 
 -- name: erase_mentions_in_tools
 UPDATE call_tool_calls SET arguments = NULL, result = NULL
 WHERE call_started_at <= $2
-  AND (position($1 IN regexp_replace(coalesce(arguments::text, ''), '[ ()+.-]', '', 'g')) > 0
-    OR position($1 IN regexp_replace(coalesce(result::text, ''), '[ ()+.-]', '', 'g')) > 0);
+  AND (position($1 IN regexp_replace(coalesce(arguments::text, ''), '[ ()+./-]', '', 'g')) > 0
+    OR position($1 IN regexp_replace(coalesce(result::text, ''), '[ ()+./-]', '', 'g')) > 0);
 
 -- name: earlier_receipts
 -- $1 digest of the number.
 SELECT receipt FROM erasures WHERE caller_digest = $1 ORDER BY requested_at;
+
+-- name: other_keys
+-- Whether erasures were noted under another key. $1 our key's id.
+SELECT count(*) FROM erasures WHERE receipt ->> 'key' <> $1;
 
 -- name: note_erasure
 -- $1 id, $2 digest, $3 requested at.
