@@ -13,9 +13,10 @@ import asyncpg
 
 from engine.records.erasing import LEAST_TO_SEARCH, canonical
 from engine.records.report_sql import report_queries
-from engine.records.tombstones import KEY, TOMBSTONES, ErasedCallers
+from engine.records.tombstones import ErasedCallers
 
 CONNECT_SECONDS: Final = 10.0
+LOCK_SECONDS: Final = 30
 STATEMENT_SECONDS: Final = 600.0
 """What others said is searched row by row."""
 
@@ -99,10 +100,15 @@ async def reapply(
     Raises ConfigurationError where there are tombstones and no key, OSError, asyncpg.PostgresError.
     """
     now = now or datetime.now(UTC)
-    erased = ErasedCallers(state_dir, key_file or state_dir / KEY).now()
+    erased = ErasedCallers(state_dir, key_file).now()
     if not erased:
         return Reapplied(0)
-    connection = await asyncpg.connect(database, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS)
+    connection = await asyncpg.connect(
+        database,
+        timeout=CONNECT_SECONDS,
+        command_timeout=STATEMENT_SECONDS,
+        server_settings={"lock_timeout": f"{LOCK_SECONDS}s"},
+    )
     try:
         found: dict[str, tuple[float, list[str]]] = {}
         for row in await connection.fetch(report_queries()["all_numbers"]):
@@ -120,7 +126,3 @@ async def reapply(
     finally:
         connection.terminate()
 
-
-def tombstones_in(state_dir: Path) -> Path:
-    """The file of a machine's erasures."""
-    return state_dir / TOMBSTONES

@@ -111,10 +111,8 @@ class Site:
 
 
 @pytest.fixture
-async def site(
-    database: str, connection: Any, context: Context, settings: Settings, calls: list[CallRows], asked: str
-) -> Site:
-    return Site(database, connection, context, settings, calls, asked)
+async def site(connection: Any, context: Context, settings: Settings, calls: list[CallRows], asked: str) -> Site:
+    return Site(context(NOW).database, connection, context, settings, calls, asked)
 
 
 async def everything(connection: Any) -> str:
