@@ -34,9 +34,7 @@ def redis_url(settings: Settings) -> str:
 
 async def erase_redis(url: str, wanted: Wanted, *, dry_run: bool = False) -> dict[str, int]:
     """Sessions and entries of streams that were removed. Raises PlaceUnreached."""
-    client: Any = redis.asyncio.from_url(  # type: ignore[no-untyped-call]
-        url, socket_timeout=WAIT_SECONDS, socket_connect_timeout=WAIT_SECONDS
-    )
+    client: Any = redis.asyncio.from_url(url, socket_timeout=WAIT_SECONDS, socket_connect_timeout=WAIT_SECONDS)
     try:
         sessions = [key async for key in _sessions(client, wanted)]
         removed = 0

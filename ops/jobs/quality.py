@@ -30,7 +30,7 @@ SETTLED: Final = timedelta(minutes=5)
 """After its end a call's last events may still be on their way to the database."""
 LOOKED_BACK: Final = timedelta(days=40)
 MODEL_FAILURES: Final = 3
-"""In a row, after which a run asks the model no more."""
+"""In a row, after which a run asks a model no more."""
 _TOLD: Final = 20
 """Ids of calls that could not be scored, in the report."""
 _NO_MODELS: Final = frozenset({"policy", "scripted"})
@@ -48,30 +48,31 @@ class Judge:
     asked: int = 0
     spent: int = 0
     failures: int = 0
-    in_a_row: int = 0
     refused: int = 0
+    in_a_row: Counter[int] = field(default_factory=Counter)
+    """Failures of each model since it last answered, by its place."""
 
     async def scores(self, call: JudgedCall) -> Mapping[Criterion, Score]:
         """What words decide; nothing where the model is not asked or gives no judgement."""
-        usable = self.models and self.in_a_row < MODEL_FAILURES
+        usable = [place for place in range(len(self.models)) if self.in_a_row[place] < MODEL_FAILURES]
         if not usable or self.asked >= self.calls or self.spent >= self.tokens or not call.said_by("caller"):
             return {}
         self.asked += 1
-        for model in self.models:
+        for place in usable:
             try:
-                judgement = await ask(model, call)
+                judgement = await ask(self.models[place], call)
             except AnswerRefused as error:
                 self.refused += 1
                 logger.warning("a judgement was not used: %s", error)
                 return {}
             except ModelError as error:
                 self.failures += 1
-                logger.warning("the model gave no judgement (%s)", type(error).__name__)
+                self.in_a_row[place] += 1
+                logger.warning("a model gave no judgement (%s)", type(error).__name__)
                 continue
-            self.in_a_row = 0
+            self.in_a_row[place] = 0
             self.spent += judgement.input_tokens + judgement.output_tokens
             return judgement.scores
-        self.in_a_row += 1
         return {}
 
 

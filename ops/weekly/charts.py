@@ -92,8 +92,9 @@ def lying_bars(values: Mapping[str, float], *, most: float | None = None, digits
     drawing = Drawing(WIDTH, height)
     chart = HorizontalBarChart()
     chart.x, chart.y, chart.width, chart.height = 150, 18, WIDTH - 190, height - 24
-    chart.data = [tuple(reversed(values.values())) or (0,)]
-    chart.categoryAxis.categoryNames = list(reversed(values)) or [""]
+    upwards = list(values.items())[::-1]
+    chart.data = [tuple(value for _, value in upwards) or (0,)]
+    chart.categoryAxis.categoryNames = [name for name, _ in upwards] or [""]
     _axes(chart, most if most is not None else max(values.values(), default=0))
     chart.bars[0].fillColor, chart.bars[0].strokeColor = PALETTE[0], None
     chart.barLabelFormat = f"%.{digits}f"
@@ -141,7 +142,7 @@ def _round_up(most: float) -> float:
 def _dot(color: Color) -> Any:
     from reportlab.graphics.widgets.markers import makeMarker  # noqa: PLC0415 - beside its only use
 
-    marker = makeMarker("FilledCircle")
+    marker: Any = makeMarker("FilledCircle")  # type: ignore[no-untyped-call]
     marker.size, marker.fillColor, marker.strokeColor = 4, color, None
     return marker
 
@@ -160,7 +161,7 @@ def _legend(drawing: Drawing, names: Sequence[str], height: int) -> None:
 
 def _plain(drawing: Drawing) -> Drawing:
     """Without its legend, and as wide as the page."""
-    chart = drawing.contents[0]
+    chart: Any = drawing.contents[0]
     chart.width = WIDTH - 40
     chart.groupSpacing = 4
     plain = Drawing(WIDTH, drawing.height)

@@ -91,7 +91,9 @@ def test_figures_are_ready_for_json_and_hold_what_was_counted() -> None:
 
 
 def test_a_flood_of_names_is_cut_and_no_call_is_lost() -> None:
-    names = [{"kind": "endings", "name": f"reason_{index}", "count": index + 1} for index in range(100)]
+    names: list[dict[str, Any]] = [
+        {"kind": "endings", "name": f"reason_{index}", "count": index + 1} for index in range(100)
+    ]
     made = figures(names=names)["endings"]
     assert len(made) == MOST_NAMES + 1
     assert sum(made.values()) == sum(row["count"] for row in names)

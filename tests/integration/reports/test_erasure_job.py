@@ -19,12 +19,13 @@ import redis.asyncio
 from engine.config import Settings
 from engine.config.reports import ReportSettings
 from engine.errors import ConfigurationError
-from engine.records.erasure_rows import reapply
+from engine.records.erasing import Erased
+from engine.records.erasure_rows import erase_recorded, reapply
 from engine.records.tombstones import KEY, TOMBSTONES, ErasedCallers, key_of
 from ops.jobs import callbacks, erasure
 from ops.jobs.connection import alone
 from ops.jobs.job import JobContext, JobFailed, Report, Verdict
-from tests.records_rows import GREETING, CallRows, at, call, insert, some_calls
+from tests.records_rows import GREETING, CallRows, at, call, insert, insert_turns, some_calls
 from tests.valkey_server import running_valkey
 
 Context = Callable[..., JobContext]
@@ -73,7 +74,7 @@ def valkey(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
 @pytest.fixture
 async def live(valkey: str, settings: Settings, calls: list[CallRows]) -> AsyncIterator[Any]:
     """A Redis with sessions and a stream in it, as the settings find it."""
-    client = redis.asyncio.from_url(valkey, decode_responses=True)  # type: ignore[no-untyped-call]
+    client = redis.asyncio.from_url(valkey, decode_responses=True)
     await client.flushdb()
     for one in calls[:10]:
         await client.hset(f"call_session:{one.id}", mapping={"state": "speaking"})
@@ -160,7 +161,7 @@ async def test_he_is_gone_from_everywhere_and_nobody_else_is(
     assert left == turns - 5 - 1  # his, and the one in which his wife says his number
     assert names_in(recorded) == {f"{one.id}.wav" for one in calls[2:10]}
     assert await live.exists(*(f"call_session:{one.id}" for one in calls[2:10])) == 8
-    assert sorted(await live.keys("call_session:[!0-9a-f]*")) == ["call_session:other"]
+    assert sorted(await live.keys("call_session:[^0-9a-f]*")) == ["call_session:other"]
     streamed = {fields["call"] for _, fields in await live.xrange("calls:events")}
     assert streamed == {str(one.id) for one in calls[2:10]}
 
@@ -378,6 +379,40 @@ async def test_wrong_arguments_are_refused_and_not_shown(context: Context, argum
         await run_with(context, **arguments)
     assert DIGITS not in str(refused.value)
     assert "Quux" not in str(refused.value)
+
+
+# -- what is recorded late -------------------------------------------------------------------------------------------
+
+
+async def test_what_is_recorded_late_is_erased_before_anybody_sees_it(site: Site) -> None:
+    connection, calls = site.connection, site.calls
+    await erasure.JOB.run(site.context(NOW, caller_file=site.asked))
+    erased = ErasedCallers(site.settings.paths.state_dir).now()
+    unseen = call("unseen", NOW - timedelta(minutes=2), NUMBER).says("", GREETING).says("Quux, Elm Road.", "Yes.")
+    unseen.uses("book_fitting", {"customer_name": "Zebulon Quux"}).asks_back(NUMBER)
+    more = call("his 1", NOW - timedelta(days=3), NUMBER).says("a", "b").says("c", "d").says("I am Quux.", "Mr Quux.")
+    more.turns = more.turns[-2:]
+    other = call("after", NOW + timedelta(hours=1), NUMBER).says("Me again.", "Hello.")
+    async with connection.transaction():
+        await insert(connection, [unseen, other])
+        await insert_turns(connection, more)
+        keys = [(one.id, one.call["started_at"]) for one in (unseen, more, other, calls[9])]
+        assert await erase_recorded(connection, erased, keys, NOW) > 5
+    assert await connection.fetchval("SELECT caller FROM calls WHERE id = $1", other.id) == NUMBER
+    assert await connection.fetchval("SELECT caller FROM calls WHERE id = $1", calls[9].id) is not None
+    assert await connection.fetchval("SELECT erased_at FROM calls WHERE id = $1", unseen.id) == NOW
+    await connection.execute("DELETE FROM calls WHERE id = $1", other.id)
+    assert_nobody(await everything(connection))
+    async with connection.transaction():
+        assert await erase_recorded(connection, erased, keys, NOW) == 0
+
+
+async def test_where_nobody_was_erased_recording_asks_nothing() -> None:
+    assert await erase_recorded(None, Erased(b"", ()), [(calls_id(), NOW)], NOW) == 0
+
+
+def calls_id() -> Any:
+    return call("nobody", NOW).id
 
 
 # -- after a restore --------------------------------------------------------------------------------------------------

@@ -214,11 +214,13 @@ async def test_one_that_fails_is_left_and_the_rules_go_on(
 async def test_the_next_model_is_asked_where_the_first_fails(
     connection: Any, context: Context, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    judged_by(monkeypatch, Judge(ModelError("away")), Judge(JUDGED))
+    away, there = Judge(ModelError("away")), Judge(JUDGED)
+    judged_by(monkeypatch, away, there)
     await insert(connection, list(some_calls(15, NOW - timedelta(days=1), 1, 10)))
     report = await quality.JOB.run(context(NOW))
-    assert report.details["model"]["failures"] > 3
-    assert "0 with the model's help" not in report.summary
+    assert len(away.requests) == report.details["model"]["failures"] == quality.MODEL_FAILURES
+    assert len(there.requests) == report.figures["model_calls"] > quality.MODEL_FAILURES
+    assert f"{len(there.requests)} with the model's help" in report.summary
 
 
 async def test_an_answer_that_is_none_leaves_the_rules_scores(
