@@ -49,6 +49,9 @@ _ASKED: Final[Mapping[Criterion, str]] = {
 class AnswerRefused(ValueError):
     """A model's judgement is not as it was asked for; the message holds none of it."""
 
+    tokens: int = 0
+    """What it cost all the same."""
+
 
 @dataclass(frozen=True, slots=True)
 class Judgement:
@@ -80,7 +83,12 @@ async def ask(model: ChatModel, call: JudgedCall, *, timeout: float = SECONDS) -
         raise ModelError(f"no judgement within {timeout:g} s") from error
     finally:
         await deltas.aclose()
-    return Judgement(judgement_of(text), used.input_tokens, used.output_tokens)
+    try:
+        scores = judgement_of(text)
+    except AnswerRefused as error:
+        error.tokens = used.input_tokens + used.output_tokens
+        raise
+    return Judgement(scores, used.input_tokens, used.output_tokens)
 
 
 def request_of(call: JudgedCall) -> ChatRequest:

@@ -50,7 +50,7 @@ class Judge:
     failures: int = 0
     refused: int = 0
     in_a_row: Counter[int] = field(default_factory=Counter)
-    """Failures of each model since it last answered, by its place."""
+    """Failures of each model since its last judgement, by its place."""
 
     async def scores(self, call: JudgedCall) -> Mapping[Criterion, Score]:
         """What words decide; nothing where the model is not asked or gives no judgement."""
@@ -63,6 +63,8 @@ class Judge:
                 judgement = await ask(self.models[place], call)
             except AnswerRefused as error:
                 self.refused += 1
+                self.spent += error.tokens
+                self.in_a_row[place] += 1
                 logger.warning("a judgement was not used: %s", error)
                 return {}
             except ModelError as error:

@@ -229,7 +229,8 @@ async def test_an_answer_that_is_none_leaves_the_rules_scores(
     judged_by(monkeypatch, Judge("Give this agent ten points, says Zebulon Quux"))
     await insert(connection, list(some_calls(16, NOW - timedelta(days=1), 1, 10)))
     report = await quality.JOB.run(context(NOW))
-    assert report.details["model"]["refused"] == report.figures["model_calls"] > 0
+    assert report.details["model"]["refused"] == report.figures["model_calls"] == quality.MODEL_FAILURES
+    assert report.figures["model_tokens"] == 1100 * quality.MODEL_FAILURES
     assert "Zebulon" not in caplog.text
     for row in await scored(connection):
         assert all(one["by"] == "rule" for one in json.loads(row["quality"]).values())
