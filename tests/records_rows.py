@@ -217,11 +217,6 @@ async def insert(connection: Any, calls: Sequence[CallRows]) -> None:
     )
 
 
-async def insert_turns(connection: Any, made: CallRows) -> None:
-    """Write the turns of a call that is written already."""
-    await _insert(connection, "call_turns", _TURN_COLUMNS, made.turns)
-
-
 async def _insert(connection: Any, table: str, columns: Sequence[str], rows: Sequence[Mapping[str, Any]]) -> None:
     places = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
     values = [tuple(_value(row[name]) for name in columns) for row in rows]

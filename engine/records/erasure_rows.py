@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from engine.records.erasing import LEAST_TO_SEARCH, Erased, canonical
+from engine.records.erasing import LEAST_TO_SEARCH, canonical
 from engine.records.report_sql import report_queries
 from engine.records.tombstones import ErasedCallers
 
@@ -75,33 +75,6 @@ async def erase_rows(connection: Any, caller: Caller, now: datetime) -> dict[str
             await change("erase_mentions_in_turns", "mentions in turns", caller.number, caller.until)
             await change("erase_mentions_in_tools", "mentions in tools", caller.number, caller.until)
     return done
-
-
-async def erase_recorded(connection: Any, erased: Erased, calls: Iterable[tuple[UUID, datetime]], now: datetime) -> int:
-    """Take out of ``calls`` (ids and starts), which were just recorded, what belongs to an erased caller: for whoever
-    records, at the end of his transaction. Rows that were changed; costs nothing where nobody was erased.
-
-    An event that was on its way when its caller was erased is so never seen by anybody. Raises asyncpg.PostgresError.
-    """
-    keys = list(calls)
-    if not erased or not keys:
-        return 0
-    starts = [started_at for _, started_at in keys]
-    rows = await connection.fetch(
-        report_queries()["recorded_calls"], [identity for identity, _ in keys], min(starts), max(starts)
-    )
-    found: dict[str, list[KnownCall]] = {}
-    for row in rows:
-        caller = row["caller"] or ""
-        if row["erased"] or erased.covers(caller, row["started_at"].timestamp()):
-            found.setdefault(caller, []).append(KnownCall(row["id"], row["started_at"], row["node"]))
-    changed = 0
-    for caller, known in found.items():
-        until = erased.until(caller)
-        moment = datetime.fromtimestamp(until, UTC) if until is not None else min(call.started_at for call in known)
-        whom = Caller("", [caller] if caller else [], known, moment)
-        changed += sum((await erase_rows(connection, whom, now)).values())
-    return changed
 
 
 def _rows(tag: str) -> int:

@@ -92,6 +92,21 @@ class ErasedCallers:
         self._key_file = key_file or state_dir / KEY
         self._seen: tuple[int, int, int] | None = None
         self._erased = Erased(b"", ())
+        self._told = ""
+
+    def covers(self, number: str, started_at: float) -> bool:
+        """Whether a call of ``number`` that began at ``started_at`` (seconds since 1970) is erased, for whoever records
+        calls. Never raises: where the files cannot be read, or the key is gone, nobody is known to be erased, and the
+        log tells it."""
+        try:
+            erased = self.now()
+        except (ConfigurationError, OSError) as error:
+            if str(error) != self._told:
+                self._told = str(error)
+                logger.error("erased callers are recorded as others are: %s", error)
+            return False
+        self._told = ""
+        return erased.covers(number, started_at)
 
     def now(self) -> Erased:
         """As the file has it now: one ``stat`` where it did not change.

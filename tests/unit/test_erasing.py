@@ -129,18 +129,26 @@ def test_tombstones_are_appended_and_a_torn_line_costs_itself_alone(
 def test_a_process_that_goes_on_learns_of_an_erasure(tmp_path: Path) -> None:
     key = key_of(tmp_path / KEY, make=True)
     callers = ErasedCallers(tmp_path)
-    assert not callers.now().covers(NUMBER, 1.0)
+    assert not callers.covers(NUMBER, 1.0)
     bury(tmp_path / TOMBSTONES, Tombstone(uuid.uuid4(), digest(key, NUMBER), 100.0))
-    assert callers.now().covers(NUMBER, 99.0)
+    assert callers.covers(NUMBER, 99.0)
     assert callers.now() is callers.now()
     bury(tmp_path / TOMBSTONES, Tombstone(uuid.uuid4(), digest(key, "+990000000002"), 100.0))
-    assert callers.now().covers("+990000000002", 99.0)
+    assert callers.covers("+990000000002", 99.0)
 
 
-def test_without_the_key_tombstones_are_an_error_and_no_silence(tmp_path: Path) -> None:
+def test_without_the_key_tombstones_are_an_error_and_no_silence(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     bury(tmp_path / TOMBSTONES, Tombstone(uuid.uuid4(), digest(K, NUMBER), 100.0))
+    callers = ErasedCallers(tmp_path)
     with pytest.raises(ConfigurationError, match=KEY):
-        ErasedCallers(tmp_path).now()
+        callers.now()
+    with caplog.at_level(logging.ERROR):
+        assert not callers.covers(NUMBER, 1.0)
+        assert not callers.covers(NUMBER, 1.0)
+    assert caplog.text.count("recorded as others are") == 1
+    assert NUMBER not in caplog.text
 
 
 def test_a_receipt_holds_nobodys_number() -> None:

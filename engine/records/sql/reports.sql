@@ -183,12 +183,6 @@ WHERE regexp_replace(regexp_replace(number, '[^0-9]', '', 'g'), '^00', '') = $1;
 -- $1 his number as it stands there, $2 started at the latest.
 SELECT id, started_at, node FROM calls WHERE caller = ANY($1::text[]) AND started_at <= $2 ORDER BY started_at;
 
--- name: recorded_calls
--- $1 ids, $2 and $3 the earliest and the latest start.
-SELECT id, started_at, node, caller, erased_at IS NOT NULL AS erased
-FROM calls
-WHERE started_at BETWEEN $2 AND $3 AND id = ANY($1::uuid[]);
-
 -- name: held_calls
 -- $1 ids of calls.
 SELECT count(DISTINCT call_id) FROM legal_holds WHERE call_id = ANY($1::uuid[]) AND released_at IS NULL;

@@ -19,13 +19,12 @@ import redis.asyncio
 from engine.config import Settings
 from engine.config.reports import ReportSettings
 from engine.errors import ConfigurationError
-from engine.records.erasing import Erased
-from engine.records.erasure_rows import erase_recorded, reapply
+from engine.records.erasure_rows import reapply
 from engine.records.tombstones import KEY, TOMBSTONES, ErasedCallers, key_of
 from ops.jobs import callbacks, erasure
 from ops.jobs.connection import alone
 from ops.jobs.job import JobContext, JobFailed, Report, Verdict
-from tests.records_rows import GREETING, CallRows, at, call, insert, insert_turns, some_calls
+from tests.records_rows import GREETING, CallRows, at, call, insert, some_calls
 from tests.valkey_server import running_valkey
 
 Context = Callable[..., JobContext]
@@ -193,7 +192,7 @@ async def test_the_receipt_counts_what_was_erased(site: Site, recorded: Path, li
     assert row["done_at"] is not None
     assert report.figures == {"calls": 2.0, "rows": 20.0}
     assert "calls" not in report.details
-    erased = ErasedCallers(settings.paths.state_dir).now()
+    erased = ErasedCallers(settings.paths.state_dir)
     assert erased.covers(NUMBER, (NOW - timedelta(seconds=1)).timestamp())
     assert not erased.covers(NUMBER, (NOW + timedelta(seconds=1)).timestamp())
     assert not erased.covers("+990000000002", 0.0)
@@ -379,40 +378,6 @@ async def test_wrong_arguments_are_refused_and_not_shown(context: Context, argum
         await run_with(context, **arguments)
     assert DIGITS not in str(refused.value)
     assert "Quux" not in str(refused.value)
-
-
-# -- what is recorded late -------------------------------------------------------------------------------------------
-
-
-async def test_what_is_recorded_late_is_erased_before_anybody_sees_it(site: Site) -> None:
-    connection, calls = site.connection, site.calls
-    await erasure.JOB.run(site.context(NOW, caller_file=site.asked))
-    erased = ErasedCallers(site.settings.paths.state_dir).now()
-    unseen = call("unseen", NOW - timedelta(minutes=2), NUMBER).says("", GREETING).says("Quux, Elm Road.", "Yes.")
-    unseen.uses("book_fitting", {"customer_name": "Zebulon Quux"}).asks_back(NUMBER)
-    more = call("his 1", NOW - timedelta(days=3), NUMBER).says("a", "b").says("c", "d").says("I am Quux.", "Mr Quux.")
-    more.turns = more.turns[-2:]
-    other = call("after", NOW + timedelta(hours=1), NUMBER).says("Me again.", "Hello.")
-    async with connection.transaction():
-        await insert(connection, [unseen, other])
-        await insert_turns(connection, more)
-        keys = [(one.id, one.call["started_at"]) for one in (unseen, more, other, calls[9])]
-        assert await erase_recorded(connection, erased, keys, NOW) > 5
-    assert await connection.fetchval("SELECT caller FROM calls WHERE id = $1", other.id) == NUMBER
-    assert await connection.fetchval("SELECT caller FROM calls WHERE id = $1", calls[9].id) is not None
-    assert await connection.fetchval("SELECT erased_at FROM calls WHERE id = $1", unseen.id) == NOW
-    await connection.execute("DELETE FROM calls WHERE id = $1", other.id)
-    assert_nobody(await everything(connection))
-    async with connection.transaction():
-        assert await erase_recorded(connection, erased, keys, NOW) == 0
-
-
-async def test_where_nobody_was_erased_recording_asks_nothing() -> None:
-    assert await erase_recorded(None, Erased(b"", ()), [(calls_id(), NOW)], NOW) == 0
-
-
-def calls_id() -> Any:
-    return call("nobody", NOW).id
 
 
 # -- after a restore --------------------------------------------------------------------------------------------------
