@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
 from engine.config.operations import OperationsSettings, RetentionSettings
+from engine.config.reports import ReportSettings
 from engine.config.sections import (
     DialogueSettings,
     KnowledgeSettings,
@@ -44,6 +45,7 @@ __all__ = [
     "PoolSettings",
     "RaySettings",
     "RetentionSettings",
+    "ReportSettings",
     "ScriptedSettings",
     "Secret",
     "Settings",

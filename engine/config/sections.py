@@ -15,6 +15,7 @@ from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
 from engine.config.records import RecordsSettings
 from engine.config.operations import OperationsSettings, RetentionSettings
+from engine.config.reports import ReportSettings
 from engine.config.setting import Secret, setting
 
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
@@ -450,6 +451,7 @@ class Settings:
     store: StoreSettings = field(default_factory=StoreSettings)
     knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
     records: RecordsSettings = field(default_factory=RecordsSettings)
+    reports: ReportSettings = field(default_factory=ReportSettings)
     ray: RaySettings = field(default_factory=RaySettings)
     paths: PathSettings = field(default_factory=PathSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
