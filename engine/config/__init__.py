@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.config.backup import BackupS3Settings, BackupSettings, PostgresProgramSettings
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
 from engine.config.sections import (
@@ -28,6 +29,8 @@ from engine.config.setting import Secret
 
 __all__ = [
     "AnthropicSettings",
+    "BackupS3Settings",
+    "BackupSettings",
     "ChainSettings",
     "DialogueSettings",
     "GoogleSettings",
@@ -39,6 +42,7 @@ __all__ = [
     "OpenAiSpeechSettings",
     "PathSettings",
     "PoolSettings",
+    "PostgresProgramSettings",
     "RaySettings",
     "ScriptedSettings",
     "Secret",

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from engine.config.backup import BackupS3Settings, BackupSettings, PostgresProgramSettings
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
 from engine.config.setting import Secret, setting
@@ -426,6 +427,9 @@ class Settings:
     anthropic: AnthropicSettings = field(default_factory=AnthropicSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
+    backup_s3: BackupS3Settings = field(default_factory=BackupS3Settings)
+    postgres_programs: PostgresProgramSettings = field(default_factory=PostgresProgramSettings)
     ray: RaySettings = field(default_factory=RaySettings)
     paths: PathSettings = field(default_factory=PathSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
