@@ -27,7 +27,7 @@ LOOK_SECONDS: Final = 0.1
 STOP_SECONDS: Final = 300.0
 _PORT: Final = 5432
 """Part of the socket's name; nothing listens on the network."""
-_HBA: Final = "local all all trust\n"
+_HBA: Final = "local all all trust\nlocal replication all trust\n"
 
 
 @dataclass(frozen=True, slots=True)
