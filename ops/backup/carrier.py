@@ -24,6 +24,7 @@ from ops.backup.database import Server, connected, for_programs, queries
 from ops.backup.errors import BackupError, ObjectMissing, ToolFailed
 from ops.backup.programs import Programs, Tool, failure
 from ops.backup.site import Site, wal_prefix
+from ops.backup.slot import hold
 from ops.backup.streams import gathered, of_bytes
 from ops.backup.wal import Segment, history_timeline, position, shown
 
@@ -99,7 +100,11 @@ class Carrier:
 
     async def _session(self, staging: Path, until_lsn: int | None, deadline: float | None) -> None:
         async with connected(self._url, application=f"{self._slot}_carrier") as connection:
-            start = await self._hold(connection)
+            start, made = await hold(connection, self._slot)
+            before = await read_status(self._site, self._server) if made else None
+            if before is not None and before.kept_lsn < start:
+                self.progress.gap = True
+                _log.error("the server gave up log that was not kept yet: take a full backup now")
             await self._seed(connection, staging, start)
             async with self._receiver(staging) as receiver:
                 while True:
@@ -110,18 +115,6 @@ class Carrier:
                         return
                     hurried = until_lsn is not None
                     await self._pause(staging, receiver, LOOK_SECONDS if hurried else None, deadline)
-
-    async def _hold(self, connection: Any) -> int:
-        """Position from which the server holds the log for us; the slot is made where there is none."""
-        row = await connection.fetchrow(self._sql["slot"], self._slot)
-        if row is not None and (row["wal_status"] == "lost" or row["restart"] is None):
-            await connection.fetchval(self._sql["drop_slot"], self._slot)
-            self.progress.gap = True
-            _log.error("the server gave up log that was not kept yet: take a full backup now")
-            row = None
-        if row is not None:
-            return position(row["restart"])
-        return position(await connection.fetchval(self._sql["make_slot"], self._slot))
 
     async def _seed(self, connection: Any, staging: Path, start: int) -> None:
         """pg_receivewal goes on after the newest segment that it finds: give it an empty one, the one before ours."""

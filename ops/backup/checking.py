@@ -43,7 +43,7 @@ async def check(site: Site, backup: Backup) -> Checked:
             began = time.monotonic()
             await _compare(site, backup, url)
             compared = time.monotonic()
-            await _amcheck(programs, url)
+            await amcheck(programs, url)
             done = time.monotonic()
     await note(site.repository, backup, "restored", site.wall(), site.key)
     return Checked(
@@ -64,8 +64,8 @@ async def _compare(site: Site, backup: Backup, url: str) -> None:
         raise NotTheSame(f"backup {backup.id} restores to something else: {'; '.join(found[:_SHOWN])}{more}")
 
 
-async def _amcheck(programs: Programs, url: str) -> None:
-    """Every heap and every index of every database."""
+async def amcheck(programs: Programs, url: str) -> None:
+    """Look through every heap and every index of every database. Raises Damaged."""
     parts = urlsplit(url)
     query = parse_qs(parts.query)
     arguments = ["--all", "--install-missing", "--no-strict-names", "--jobs=2", "--no-password"]

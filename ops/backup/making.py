@@ -13,6 +13,7 @@ from ops.backup.database import Server, alone, connected, facts
 from ops.backup.errors import ToolFailed
 from ops.backup.programs import Programs, find_programs
 from ops.backup.site import Site
+from ops.backup.slot import hold
 from ops.backup.taking import keep_globals, parent_of, stream_base
 from ops.backup.verifying import verify
 
@@ -38,6 +39,7 @@ async def make(site: Site, url: str, *, full: bool = False) -> Made:
         started, clock = site.wall(), time.monotonic()
         identity = _identity(started, catalogue)
         notes = [f"{'incremental' if parent else 'full'}: {why}", *catalogue.faults]
+        await hold(connection, site.settings.backup.wal_slot)  # from before the base on, or there would be a gap
         async with site.workshop("backup") as work:
             try:
                 parts, log = await stream_base(

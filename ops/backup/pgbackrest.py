@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import shutil
+import subprocess
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from engine.config import Settings
 from engine.errors import ConfigurationError
 from ops.backup.errors import Damaged, ToolFailed
 from ops.backup.programs import ended, failure
+from ops.backup.throwaway import account
 
 SECONDS: Final = 12 * 3600.0
 
@@ -49,7 +51,9 @@ class PgBackRest:
             raise ConfigurationError(
                 "TRUNKLINE_BACKUP_TOOL is `pgbackrest` and there is none on PATH: install it, or unset the setting"
             )
-        return cls(Path(path), settings.backup.stanza, "")
+        who = account(settings).of_process  # it is the server's user who may read its files
+        said = subprocess.run([path, "version"], capture_output=True, text=True, timeout=10, check=False).stdout
+        return cls(Path(path), settings.backup.stanza, said.strip().rpartition(" ")[2], (), who)
 
     async def backup(self, *, full: bool) -> Info:
         """Take one (incremental where it can) and tell of it. Raises ToolFailed."""
@@ -94,6 +98,7 @@ class PgBackRest:
             stdin=asyncio.subprocess.DEVNULL,
             stdout=asyncio.subprocess.PIPE,
             stderr=asyncio.subprocess.PIPE,
+            cwd="/",
             **(self.as_user or {}),
         )
         try:

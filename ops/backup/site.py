@@ -56,18 +56,23 @@ class Site:
         if part is not None and (kept.sha256, plain) != (part.sha256, part.plain_bytes):
             raise Damaged(f"{name} is not what was recorded: its digest or its size differs")
 
-    @contextlib.asynccontextmanager
-    async def workshop(self, purpose: str) -> AsyncIterator[Path]:
-        """An empty folder that is gone when the block is left."""
-        parent = self.settings.backup.work_dir
-        if parent is not None:
-            parent.mkdir(parents=True, exist_ok=True)
-        folder = Path(tempfile.mkdtemp(prefix=f"trunkline-{purpose}-", dir=parent))
+    def workshop(self, purpose: str) -> contextlib.AbstractAsyncContextManager[Path]:
+        """As ``workshop`` below."""
+        return workshop(self.settings, purpose)
+
+
+@contextlib.asynccontextmanager
+async def workshop(settings: Settings, purpose: str) -> AsyncIterator[Path]:
+    """An empty folder that is gone when the block is left."""
+    parent = settings.backup.work_dir
+    if parent is not None:
+        await asyncio.to_thread(parent.mkdir, parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"trunkline-{purpose}-", dir=parent))
+    try:
         await asyncio.to_thread(folder.chmod, 0o711)  # for a server of another user; what is inside is closed to others
-        try:
-            yield folder
-        finally:
-            await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        yield folder
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
 def wal_prefix(server: Server | str) -> str:

@@ -135,6 +135,19 @@ async def serving(
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
 
 
+@contextlib.asynccontextmanager
+async def fresh(programs: Programs, who: Account, work: Path, options: Mapping[str, str]) -> AsyncIterator[str]:
+    """The URL of the empty database ``postgres`` on a new server, its data at ``work / "data"``."""
+    usable = await reachable(programs, who, work)
+    data = work / "data"
+    await asyncio.to_thread(data.mkdir, 0o700)
+    who.own(data)
+    arguments = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N", "-D", str(data)]
+    await usable.run("initdb", *arguments, seconds=120, as_user=who.of_process)
+    async with serving(usable, data, who, options, seconds=60, role="postgres", database="postgres") as url:
+        yield url
+
+
 async def _until_ready(process: asyncio.subprocess.Process, url: str, log: Path, seconds: float) -> None:
     deadline = time.monotonic() + seconds
     while True:

@@ -12,7 +12,6 @@ import os
 import shutil
 import sys
 import time
-from collections.abc import AsyncIterator
 from importlib.resources import files
 from pathlib import Path
 from statistics import median
@@ -28,7 +27,7 @@ from ops.backup.database import connected, facts, for_programs
 from ops.backup.making import Made, make
 from ops.backup.programs import Programs, find_programs
 from ops.backup.site import Site
-from ops.backup.throwaway import account, reachable, serving
+from ops.backup.throwaway import account, fresh
 from ops.bench.report import Report
 
 ROUNDS: Final = 3
@@ -67,7 +66,7 @@ async def measure(megabytes: int, *, rounds: int = ROUNDS) -> Report:
         key.write_text(os.urandom(32).hex())
         site = Site.of(settings_for(settings, work / "kept", key), time.time)
         programs = find_programs(settings.postgres_programs, VERSION)
-        async with _server(settings, programs, work) as url:
+        async with fresh(programs, account(settings), work, _SERVER) as url:
             _progress(f"filling a database of {megabytes} MB")
             size = await _fill(url, megabytes)
             plain = []
@@ -130,20 +129,6 @@ def _restores(
     report.add("… restored over the full one (RTO)", combined.restored.seconds, "s", at_most=RTO_SECONDS)
     report.add("restores that were not as recorded", 0, at_most=0)
     report.notes.append("a restore that differs from what was recorded ends the benchmark with its message")
-
-
-@contextlib.asynccontextmanager
-async def _server(settings: Settings, programs: Programs, work: Path) -> AsyncIterator[str]:
-    """URL of an empty database on a fresh server."""
-    who = account(settings)
-    data = work / "data"
-    usable = await reachable(programs, who, work)
-    data.mkdir(mode=0o700)
-    who.own(data)
-    arguments = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N", "-D", str(data)]
-    await usable.run("initdb", *arguments, seconds=120, as_user=who.of_process)
-    async with serving(usable, data, who, _SERVER, seconds=60, role="postgres", database="postgres") as url:
-        yield url
 
 
 async def _fill(url: str, megabytes: int) -> int:

@@ -22,6 +22,12 @@ async def fresh_database(server: str, name: str = "records") -> str:
     finally:
         await connection.close()
     url = f"{server.rpartition('/')[0]}/{name}"
+    await fill(url)
+    return url
+
+
+async def fill(url: str) -> None:
+    """The records' tables, three months of partitions and 300 calls, into an empty database."""
     connection = await asyncpg.connect(url)
     try:
         await connection.execute(_TABLES.read_text("utf-8"))
@@ -34,7 +40,6 @@ async def fresh_database(server: str, name: str = "records") -> str:
         await add_calls(connection, 300)
     finally:
         await connection.close()
-    return url
 
 
 async def add_calls(connection: Any, number: int) -> None:

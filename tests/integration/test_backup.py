@@ -207,7 +207,7 @@ async def test_a_flipped_byte_in_the_record_is_found(stage: Stage) -> None:
     assert (await read_catalogue(stage.site.repository, stage.site.key)).faults
 
 
-async def test_a_missing_segment_is_found_and_named(stage: Stage) -> None:
+async def test_a_missing_segment_is_found_and_named(stage: Stage, open_folder: Path) -> None:
     await stage.run("backup")
     for _ in range(3):
         await more_calls(stage, 5)
@@ -218,7 +218,7 @@ async def test_a_missing_segment_is_found_and_named(stage: Stage) -> None:
     segments[2].unlink()
     oldest = next(iter((await read_catalogue(stage.site.repository, stage.site.key)).backups))
     with pytest.raises(WalMissing, match=rf"segment {segments[2].name} is not kept; `--to-lsn [0-9A-F]+/[0-9A-F]+`"):
-        await restore(stage.site, stage.folder / "data", identity=oldest, target=Target())
+        await restore(stage.site, open_folder / "data", identity=oldest, target=Target())
 
 
 async def test_log_that_ends_before_the_time_is_said(stage: Stage, open_folder: Path) -> None:
@@ -302,7 +302,7 @@ async def test_a_carrier_that_is_lost_with_its_disk_loses_nothing(stage: Stage, 
     assert await restored_calls(stage, open_folder / "data", Target()) == 325
 
 
-async def test_a_slot_that_the_server_gave_up_is_a_gap_that_is_told(stage: Stage) -> None:
+async def test_a_slot_that_the_server_gave_up_is_a_gap_that_is_told(stage: Stage, open_folder: Path) -> None:
     await stage.run("backup")
     await stage.sql("SELECT pg_drop_replication_slot('trunkline_wal')")
     for _ in range(3):
@@ -310,9 +310,13 @@ async def test_a_slot_that_the_server_gave_up_is_a_gap_that_is_told(stage: Stage
         await more_calls(stage, 1)
     await stage.sql("CHECKPOINT")
     await stage.sql("CHECKPOINT")
-    await stage.run("wal", seconds="3")
+    told = await stage.run("wal", seconds="3")
+    assert told.verdict is Verdict.FAILED
+    assert "take a full backup now" in told.summary
     with pytest.raises(WalMissing, match="not whole"):
-        await restore(stage.site, stage.folder / "data", target=Target())
+        await restore(stage.site, open_folder / "data", target=Target())
+    await stage.run("backup", full="yes")
+    assert (await stage.run("restore-check")).verdict is Verdict.OK
 
 
 async def test_dumps_are_listed_back_and_say_both_versions(stage: Stage) -> None:
