@@ -164,7 +164,7 @@ class Catalogue:
 
 async def read_catalogue(repository: Repository, key: Key | None) -> Catalogue:
     """All backups. One that is damaged hides no other; a wrong key raises KeyMismatch."""
-    names = [kept.name for kept in await repository.list(BACKUPS)]
+    names = [kept.name for kept in await repository.listing(BACKUPS)]
     found, faults = {}, []
     for name in sorted(names):
         if name.count("/") != 2 or not name.endswith("/record"):

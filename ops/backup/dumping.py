@@ -66,7 +66,7 @@ async def _entries(site: Site, programs: Programs, name: str, part: Part) -> int
 
 async def remove_old(site: Site) -> list[str]:
     """Remove dumps that are older than the settings keep, down to the least number; their ids."""
-    names = [kept.name for kept in await site.repository.list(DUMPS)]
+    names = [kept.name for kept in await site.repository.listing(DUMPS)]
     identities = sorted({name.split("/")[1] for name in names if name.endswith("/record")})
     gone = []
     for identity in identities[:-LEAST]:

@@ -50,7 +50,7 @@ async def fetch_log(site: Site, backup: Backup, stop_lsn: int | None, folder: Pa
     """
     await asyncio.to_thread(folder.mkdir, 0o700)
     prefix, size = wal_prefix(backup.system_id), backup.segment_bytes
-    names = [kept.name.removeprefix(prefix) for kept in await site.repository.list(prefix)]
+    names = [kept.name.removeprefix(prefix) for kept in await site.repository.listing(prefix)]
     histories = {}
     for name in names:
         if (timeline := history_timeline(name)) is not None:

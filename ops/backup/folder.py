@@ -62,7 +62,7 @@ class FolderRepository:
         finally:
             await _closed(file)
 
-    async def list(self, prefix: str) -> list[Kept]:
+    async def listing(self, prefix: str) -> list[Kept]:
         """As the port says."""
         return await self._do(prefix, self._listed, prefix)
 

@@ -18,7 +18,7 @@ async def measures(site: Site) -> dict[str, float]:
         "backups": float(len(backups)),
         "verified_backups": float(len(verified)),
         "damaged_records": float(len(catalogue.faults)),
-        "kept_bytes": float(sum(kept.bytes for kept in await site.repository.list(""))),
+        "kept_bytes": float(sum(kept.bytes for kept in await site.repository.listing(""))),
     }
     if verified:
         newest = verified[-1]

@@ -33,7 +33,7 @@ class Repository(Protocol):
     def get(self, name: str) -> AsyncGenerator[bytes, None]:
         """Its bytes, in pieces. Raises ObjectMissing."""
 
-    async def list(self, prefix: str) -> list[Kept]:
+    async def listing(self, prefix: str) -> list[Kept]:
         """Objects whose names begin with ``prefix``, sorted by name; nothing half-written is among them."""
 
     async def delete(self, name: str) -> None:

@@ -88,8 +88,8 @@ async def plan(site: Site, catalogue: Catalogue) -> Plan:
     backups = list(catalogue.backups.values())
     first = plan_backups(backups, now=now, keep_days=settings.keep_days, keep_least=settings.keep_least)
     staying = [each for each in backups if each.id in first.kept]
-    objects = log_to_remove(staying, await site.repository.list("wal/"))
-    objects += unfinished(await site.repository.list(BACKUPS), catalogue, now)
+    objects = log_to_remove(staying, await site.repository.listing("wal/"))
+    objects += unfinished(await site.repository.listing(BACKUPS), catalogue, now)
     return Plan(first.backups, tuple(objects), first.kept)
 
 
@@ -97,7 +97,7 @@ async def carry_out(repository: Repository, planned: Plan) -> int:
     """Remove what goes; number of objects."""
     removed = 0
     for identity in planned.backups:
-        names = [kept.name for kept in await repository.list(f"{BACKUPS}{identity}/")]
+        names = [kept.name for kept in await repository.listing(f"{BACKUPS}{identity}/")]
         for name in sorted(names, key=lambda name: not name.endswith("/record")):
             await repository.delete(name)
             removed += 1

@@ -106,7 +106,7 @@ class S3Repository:
                 return
             yield bytes(piece)
 
-    async def list(self, prefix: str) -> list[Kept]:
+    async def listing(self, prefix: str) -> list[Kept]:
         """As the port says; ``prefix`` ends with a slash, or is empty."""
         found = []
         stream = aiter(self._library.list(self._store, prefix.rstrip("/") or None))

@@ -61,7 +61,7 @@ async def pieces(size: int, fault: Callable[[], None] | None = None) -> AsyncIte
 async def test_what_is_put_is_got(place: Place, size: int) -> None:
     await place.repository.put("a/b/c", pieces(size))
     assert await gathered(place.repository.get("a/b/c")) == await gathered(pieces(size))
-    (kept,) = await place.repository.list("a/")
+    (kept,) = await place.repository.listing("a/")
     assert (kept.name, kept.bytes) == ("a/b/c", size)
 
 
@@ -74,16 +74,16 @@ async def test_a_second_put_replaces(place: Place) -> None:
 async def test_names_are_listed_in_order_and_by_folder(place: Place) -> None:
     for name in ("b/2", "b/1", "bc/3", "a"):
         await place.repository.put(name, of_bytes(b"."))
-    assert [kept.name for kept in await place.repository.list("b/")] == ["b/1", "b/2"]
-    assert [kept.name for kept in await place.repository.list("")] == ["a", "b/1", "b/2", "bc/3"]
-    assert await place.repository.list("nothing/") == []
+    assert [kept.name for kept in await place.repository.listing("b/")] == ["b/1", "b/2"]
+    assert [kept.name for kept in await place.repository.listing("")] == ["a", "b/1", "b/2", "bc/3"]
+    assert await place.repository.listing("nothing/") == []
 
 
 async def test_what_is_deleted_is_gone_and_may_be_deleted_again(place: Place) -> None:
     await place.repository.put("a/b", of_bytes(b"."))
     await place.repository.delete("a/b")
     await place.repository.delete("a/b")
-    assert await place.repository.list("") == []
+    assert await place.repository.listing("") == []
     with pytest.raises(ObjectMissing, match="a/b is not in"):
         await gathered(place.repository.get("a/b"))
 
@@ -95,7 +95,7 @@ async def test_a_source_that_fails_leaves_nothing(place: Place, size: int) -> No
 
     with pytest.raises(RuntimeError, match="the server is gone"):
         await place.repository.put("a", pieces(size, fault))
-    assert await place.repository.list("") == []
+    assert await place.repository.listing("") == []
 
 
 async def test_a_source_that_fails_leaves_what_was_there(place: Place) -> None:
@@ -121,7 +121,7 @@ async def test_a_put_that_is_cancelled_leaves_nothing(place: Place) -> None:
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert task.cancelled()
-    assert await place.repository.list("") == []
+    assert await place.repository.listing("") == []
 
 
 # Bad weather: the network of the one, the disk of the other.
@@ -148,7 +148,7 @@ async def test_503_for_good_is_said(faulty: Place) -> None:
     with pytest.raises(RepositoryGone, match="slow, gone or broken"):
         await faulty.repository.put("a", of_bytes(b"."))
     faulty.proxy.refuse(0)
-    assert await faulty.repository.list("") == []
+    assert await faulty.repository.listing("") == []
 
 
 async def test_an_upload_that_is_cut_leaves_nothing(faulty: Place) -> None:
@@ -157,14 +157,14 @@ async def test_an_upload_that_is_cut_leaves_nothing(faulty: Place) -> None:
     with pytest.raises(RepositoryGone):
         await faulty.repository.put("a", pieces(LARGE))
     faulty.proxy.heal()
-    assert await faulty.repository.list("") == []
+    assert await faulty.repository.listing("") == []
 
 
 async def test_a_storage_that_hangs_is_said(faulty: Place) -> None:
     assert faulty.proxy is not None
     faulty.proxy.hang()
     with pytest.raises(RepositoryGone):
-        await faulty.repository.list("a/")
+        await faulty.repository.listing("a/")
     with pytest.raises(RepositoryGone):
         await faulty.repository.put("a", pieces(LARGE))
 
@@ -172,7 +172,7 @@ async def test_a_storage_that_hangs_is_said(faulty: Place) -> None:
 async def test_a_storage_that_is_gone_is_said() -> None:
     gone = S3Repository(f"s3://{BUCKET}/x", s3_settings("http://127.0.0.1:9"))
     with pytest.raises(RepositoryGone, match="s3://trunkline-test/x is slow, gone or broken"):
-        await gone.list("")
+        await gone.listing("")
     with pytest.raises(RepositoryGone):
         await gone.put("a", of_bytes(b"."))
 
@@ -187,4 +187,4 @@ async def test_nothing_half_written_is_listed(tmp_path: Path) -> None:
     repository = FolderRepository(tmp_path)
     (tmp_path / "backups").mkdir()
     (tmp_path / "backups" / ".writing-0123").write_bytes(b"half")  # a crash left it
-    assert await repository.list("") == []
+    assert await repository.listing("") == []
