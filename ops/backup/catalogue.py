@@ -137,14 +137,18 @@ async def read_backup(repository: Repository, identity: str, key: Key | None) ->
         )
     except (KeyError, TypeError, AttributeError) as error:
         raise Damaged(f"{name} is damaged: it is no record of a backup") from error
-    times = {}
-    for what in ("verified", "restored"):
-        try:
-            found = from_json(await gathered(repository.get(backup.object(what))), key, backup.object(what))
-            times[f"{what}_at"] = float(found["at"])
-        except ObjectMissing:
-            continue
-    return replace(backup, **times)
+    return replace(
+        backup,
+        verified_at=await _noted(repository, backup.object("verified"), key),
+        restored_at=await _noted(repository, backup.object("restored"), key),
+    )
+
+
+async def _noted(repository: Repository, name: str, key: Key | None) -> float | None:
+    try:
+        return float(from_json(await gathered(repository.get(name)), key, name)["at"])
+    except ObjectMissing:
+        return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +163,7 @@ class Catalogue:
     @property
     def newest(self) -> Backup | None:
         """The one that began last."""
-        return next(reversed(self.backups.values()), None)
+        return list(self.backups.values())[-1] if self.backups else None
 
 
 async def read_catalogue(repository: Repository, key: Key | None) -> Catalogue:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
-from urllib.parse import unquote, urlsplit, urlunsplit
+from urllib.parse import unquote, urlsplit
 
 import asyncpg
 
@@ -59,7 +59,7 @@ def for_programs(url: str, database: str = "") -> tuple[str, dict[str, str]]:
     host = parts.netloc.rpartition("@")[2]
     user = f"{parts.username}@" if parts.username else ""
     path = f"/{database}" if database else parts.path
-    bare = urlunsplit((parts.scheme, user + host, path, parts.query, ""))
+    bare = f"{parts.scheme}://{user}{host}{path}" + (f"?{parts.query}" if parts.query else "")
     return bare, {"PGPASSWORD": unquote(parts.password)} if parts.password else {}
 
 

@@ -53,8 +53,8 @@ def log_to_remove(kept: Collection[Backup], objects: Sequence[Kept]) -> list[str
     """
     firsts: dict[str, tuple[int, int]] = {}
     for backup in kept:
-        first = (backup.start_lsn // backup.segment_bytes, backup.segment_bytes)
-        firsts[backup.system_id] = min(first, firsts.get(backup.system_id, first))
+        needs = (backup.start_lsn // backup.segment_bytes, backup.segment_bytes)
+        firsts[backup.system_id] = min(needs, firsts.get(backup.system_id, needs))
     gone = []
     for each in objects:
         for system, (first, segment_bytes) in firsts.items():

@@ -26,6 +26,8 @@ PARTS_AT_ONCE: Final = 3
 CONNECT_SECONDS: Final = 10.0
 LONGEST_SECONDS: Final = 24 * 3600.0
 RETRIES: Final = 4
+AHEAD: Final = 2
+"""Blocks of 1 MiB that wait for the storage."""
 
 
 class S3Repository:
@@ -71,24 +73,28 @@ class S3Repository:
 
     async def put(self, name: str, source: AsyncIterable[bytes]) -> None:
         """As the port says."""
-        watched = _Watched(source)
-        pieces = watched.pieces()
-        task: asyncio.Task[Any] = asyncio.ensure_future(self._send(name, pieces))
+        feed = _Feed(source)
+        filling = asyncio.create_task(feed.fill())
+        sending = asyncio.create_task(self._send(name, feed.pieces()))
+        longest = 4 * self._seconds
         try:
-            while not task.done():
-                await asyncio.wait([task], timeout=1.0)
-                if watched.fault is not None:
-                    raise watched.fault
-                if watched.waited() > 4 * self._seconds and not task.done():
-                    raise RepositoryGone(f"{self.place} takes nothing for {4 * self._seconds:.0f} s")
-            if watched.fault is not None:
-                raise watched.fault
-            await self._told(name, task)
+            while not sending.done():
+                await asyncio.wait([sending], timeout=1.0)
+                if feed.fault is not None:
+                    raise feed.fault
+                if feed.waited() > longest and not sending.done():
+                    raise RepositoryGone(f"{self.place} takes nothing for {longest:.0f} s")
+            if feed.fault is not None:
+                raise feed.fault
+            await self._told(name, sending)
         finally:
-            task.cancel()
-            with contextlib.suppress(asyncio.CancelledError, Exception):
-                await task
-            await pieces.aclose()
+            filling.cancel()
+            sending.cancel()
+            await asyncio.wait([filling])
+            feed.end()
+            await asyncio.wait([sending], timeout=longest)
+            if sending.done() and not sending.cancelled():
+                sending.exception()  # told already, or of no interest any more
 
     async def _send(self, name: str, pieces: AsyncGenerator[bytes, None]) -> None:
         await self._library.put_async(
@@ -139,27 +145,51 @@ class S3Repository:
             raise RepositoryGone(f"{self.place} is slow, gone or broken ({type(error).__name__})") from error
 
 
-class _Watched:
-    """The source of an upload: knows for how long the storage has not asked for more, and why the source failed."""
+class _UploadOver(Exception):
+    """Ends an upload that was given up from our side."""
+
+
+class _Feed:
+    """Between the source of an upload and the library, whose own task asks for the pieces: it must never wait for the
+    source itself, since nobody could end that wait.
+    """
 
     def __init__(self, source: AsyncIterable[bytes]) -> None:
         self._source = source
-        self._since: float | None = time.monotonic()
-        self.fault: BaseException | None = None
+        self._queue: asyncio.Queue[bytes | Exception | None] = asyncio.Queue(AHEAD)
+        self._since = time.monotonic()
+        self._over = False
+        self.fault: Exception | None = None
+        """Why the source failed."""
 
     def waited(self) -> float:
-        """Seconds since the storage was last given something; 0 while it waits for us."""
-        return 0.0 if self._since is None else time.monotonic() - self._since
+        """Seconds for which the storage has not asked for what is there."""
+        return 0.0 if self._queue.empty() and not self._over else time.monotonic() - self._since
 
-    async def pieces(self) -> AsyncGenerator[bytes, None]:
-        """Blocks of one size. A source that fails fails the upload with it."""
-        self._since = None
+    async def fill(self) -> None:
+        """Put the source into the queue, and its end."""
         try:
             async for block in in_blocks(self._source, 1 << 20):
-                self._since = time.monotonic()
-                yield block
-                self._since = None
-        except (Exception, asyncio.CancelledError) as error:
+                if self._queue.empty():
+                    self._since = time.monotonic()
+                await self._queue.put(block)
+        except Exception as error:
             self.fault = error
-            raise
-        self._since = time.monotonic()
+            await self._queue.put(error)
+        else:
+            await self._queue.put(None)
+
+    async def pieces(self) -> AsyncGenerator[bytes, None]:
+        """For the library. A source that fails fails the upload with it."""
+        while (piece := await self._queue.get()) is not None:
+            self._since = time.monotonic()
+            if isinstance(piece, Exception):
+                raise piece
+            yield piece
+        self._since, self._over = time.monotonic(), True
+
+    def end(self) -> None:
+        """Whoever still asks is told that it is over."""
+        while not self._queue.empty():
+            self._queue.get_nowait()
+        self._queue.put_nowait(_UploadOver())

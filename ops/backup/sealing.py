@@ -124,7 +124,7 @@ async def opened(name: str, source: AsyncIterable[bytes], key: Key) -> AsyncGene
     yield await on_thread(_decrypt, cipher, name, number, waiting, True)
 
 
-async def _after_header(source: AsyncIterable[bytes]) -> AsyncIterator[bytes]:  # type: ignore[misc]
+async def _after_header(source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
     """The header, then sealed chunks."""
     buffer = b""
     rest = aiter(source)
