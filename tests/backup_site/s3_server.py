@@ -51,6 +51,7 @@ class FaultyProxy:
         self._port = free_port()
         self._refuse = 0
         self._hang = False
+        self._delay = 0.0
         self._cut: int | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
@@ -66,6 +67,11 @@ class FaultyProxy:
         self._refuse = times
         self._close_all()
 
+    def slow(self, seconds: float) -> None:
+        """Let every connection wait before its first byte is passed on."""
+        self._delay = seconds
+        self._close_all()
+
     def hang(self) -> None:
         """Take everything, answer nothing."""
         self._hang = True
@@ -78,7 +84,7 @@ class FaultyProxy:
 
     def heal(self) -> None:
         """Pass everything on."""
-        self._refuse, self._hang, self._cut = 0, False, None
+        self._refuse, self._hang, self._cut, self._delay = 0, False, None, 0.0
         self._close_all()
 
     def _close_all(self) -> None:
@@ -125,6 +131,7 @@ class FaultyProxy:
             writer.write(b"HTTP/1.1 503 Slow Down\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
             await writer.drain()
             return
+        await asyncio.sleep(self._delay)
         server_reader, server_writer = await asyncio.open_connection(self._host, self._target_port)
         self._writers.add(server_writer)
         try:

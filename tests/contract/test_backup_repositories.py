@@ -28,7 +28,14 @@ class Place:
     """A storage under test."""
 
     repository: Repository
-    proxy: FaultyProxy | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Faulty:
+    """A storage behind a network that has faults."""
+
+    repository: Repository
+    proxy: FaultyProxy
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +50,7 @@ async def place(request: pytest.FixtureRequest, tmp_path: Path) -> AsyncIterator
         yield Place(FolderRepository(tmp_path / "kept"))
         return
     async with FaultyProxy(request.getfixturevalue("s3")) as proxy:
-        yield Place(S3Repository(f"s3://{BUCKET}/{os.urandom(4).hex()}", s3_settings(proxy.url)), proxy)
+        yield Place(S3Repository(f"s3://{BUCKET}/{os.urandom(4).hex()}", s3_settings(proxy.url)))
 
 
 def s3_settings(url: str, timeout_s: float = 2.0) -> BackupS3Settings:
@@ -128,22 +135,25 @@ async def test_a_put_that_is_cancelled_leaves_nothing(place: Place) -> None:
 
 
 @pytest.fixture
-def faulty(place: Place) -> Place:
-    if place.proxy is None:
-        pytest.skip("a folder has no network")
-    return place
+async def faulty(s3: str) -> AsyncIterator[Faulty]:
+    async with FaultyProxy(s3) as proxy:
+        yield Faulty(S3Repository(f"s3://{BUCKET}/{os.urandom(4).hex()}", s3_settings(proxy.url)), proxy)
 
 
-async def test_503_for_a_while_is_waited_out(faulty: Place) -> None:
-    assert faulty.proxy is not None
+async def test_a_slow_storage_is_waited_for(faulty: Faulty) -> None:
+    faulty.proxy.slow(0.7)
+    await faulty.repository.put("a", pieces(1 << 20))
+    assert await gathered(faulty.repository.get("a")) == await gathered(pieces(1 << 20))
+
+
+async def test_503_for_a_while_is_waited_out(faulty: Faulty) -> None:
     faulty.proxy.refuse(2)
     await faulty.repository.put("a", of_bytes(b"kept"))
     assert await gathered(faulty.repository.get("a")) == b"kept"
     assert faulty.proxy.refused == 2
 
 
-async def test_503_for_good_is_said(faulty: Place) -> None:
-    assert faulty.proxy is not None
+async def test_503_for_good_is_said(faulty: Faulty) -> None:
     faulty.proxy.refuse(1_000_000)
     with pytest.raises(RepositoryGone, match="slow, gone or broken"):
         await faulty.repository.put("a", of_bytes(b"."))
@@ -151,8 +161,7 @@ async def test_503_for_good_is_said(faulty: Place) -> None:
     assert await faulty.repository.listing("") == []
 
 
-async def test_an_upload_that_is_cut_leaves_nothing(faulty: Place) -> None:
-    assert faulty.proxy is not None
+async def test_an_upload_that_is_cut_leaves_nothing(faulty: Faulty) -> None:
     faulty.proxy.cut_after(1 << 20)
     with pytest.raises(RepositoryGone):
         await faulty.repository.put("a", pieces(LARGE))
@@ -160,8 +169,7 @@ async def test_an_upload_that_is_cut_leaves_nothing(faulty: Place) -> None:
     assert await faulty.repository.listing("") == []
 
 
-async def test_a_storage_that_hangs_is_said(faulty: Place) -> None:
-    assert faulty.proxy is not None
+async def test_a_storage_that_hangs_is_said(faulty: Faulty) -> None:
     faulty.proxy.hang()
     with pytest.raises(RepositoryGone):
         await faulty.repository.listing("a/")
