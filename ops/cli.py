@@ -240,5 +240,18 @@ for _name, _text in _BENCHMARKS.items():
     _add_benchmark(_name, _text)
 
 
+@bench.command("backup")
+def bench_backup(
+    megabytes: Annotated[int, typer.Option(min=1, help="Size of the database.")] = 1000,
+    json_file: Annotated[
+        Path | None, typer.Option("--json", metavar="FILE", help="Write the results here too.", show_default=False)
+    ] = None,
+) -> None:
+    """How long a backup, its verification and its restore take, beside pg_basebackup alone."""
+    from ops.bench.backup import run
+
+    run(megabytes, json_file=json_file)
+
+
 if __name__ == "__main__":
     main()

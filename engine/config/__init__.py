@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.config.backup import BackupS3Settings, BackupSettings, PostgresProgramSettings
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
 from engine.config.operations import OperationsSettings, RetentionSettings
@@ -31,6 +32,8 @@ from engine.config.setting import Secret
 
 __all__ = [
     "AnthropicSettings",
+    "BackupS3Settings",
+    "BackupSettings",
     "ChainSettings",
     "DialogueSettings",
     "GoogleSettings",
@@ -43,9 +46,10 @@ __all__ = [
     "OperationsSettings",
     "PathSettings",
     "PoolSettings",
+    "PostgresProgramSettings",
     "RaySettings",
-    "RetentionSettings",
     "ReportSettings",
+    "RetentionSettings",
     "ScriptedSettings",
     "Secret",
     "Settings",

@@ -11,10 +11,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from engine.config.backup import BackupS3Settings, BackupSettings, PostgresProgramSettings
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
-from engine.config.records import RecordsSettings
 from engine.config.operations import OperationsSettings, RetentionSettings
+from engine.config.records import RecordsSettings
 from engine.config.reports import ReportSettings
 from engine.config.setting import Secret, setting
 
@@ -452,6 +453,9 @@ class Settings:
     knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
     records: RecordsSettings = field(default_factory=RecordsSettings)
     reports: ReportSettings = field(default_factory=ReportSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
+    backup_s3: BackupS3Settings = field(default_factory=BackupS3Settings)
+    postgres_programs: PostgresProgramSettings = field(default_factory=PostgresProgramSettings)
     ray: RaySettings = field(default_factory=RaySettings)
     paths: PathSettings = field(default_factory=PathSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
