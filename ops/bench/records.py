@@ -28,7 +28,7 @@ from engine.records.writer import DatabaseSink
 from ops.bench.report import Report
 from ops.bench.statistics import Summary
 from ops.child import ServerFailed
-from ops.embedded_postgres import EmbeddedPostgres
+from ops.own_postgres import OwnPostgres
 
 RATE: Final = 2_000
 """Events a second."""
@@ -106,7 +106,7 @@ async def measure(
         state = replace(settings.paths, state_dir=folder / "state")
         own = replace(settings, paths=state, records=replace(settings.records, database_dir=""))
         progress("starting PostgreSQL")
-        server = _Server(own)
+        server = OwnPostgres(own)
         try:
             await asyncio.to_thread(server.start)
             progress(f"{RATE} events a second for {SECONDS:g} s")
@@ -116,25 +116,6 @@ async def measure(
         finally:
             await asyncio.to_thread(server.stop)
     report.notes.append("PostgreSQL ended and its folder is gone")
-
-
-class _Server:
-    """The embedded PostgreSQL, in a thread that lives as long as it is needed."""
-
-    def __init__(self, settings: Settings) -> None:
-        self._postgres = EmbeddedPostgres(settings)
-        self._process: Any = None
-
-    def start(self) -> None:
-        """Raises ServerFailed."""
-        self._process = self._postgres.start()
-
-    def stop(self) -> None:
-        process, self._process = self._process, None
-        self._postgres.withdraw()
-        if process is not None:
-            self._postgres.stop(process)
-        self._postgres.release()
 
 
 async def _sustained(report: Report, settings: Settings, folder: Path) -> None:
@@ -170,7 +151,7 @@ async def _sustained(report: Report, settings: Settings, folder: Path) -> None:
 
 
 async def _outage(
-    report: Report, settings: Settings, folder: Path, server: _Server, *, calls: int, seconds: float
+    report: Report, settings: Settings, folder: Path, server: OwnPostgres, *, calls: int, seconds: float
 ) -> None:
     before = await _counted(settings)
     lags: list[float] = []
