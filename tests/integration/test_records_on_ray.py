@@ -121,7 +121,7 @@ async def test_a_call_leaves_its_rows(house: House) -> None:
     turns = await fetch(house, "SELECT * FROM call_turns WHERE call_id = $1::uuid ORDER BY at, speaker DESC", call_id)
     assert [turn["speaker"] for turn in turns][:3] == ["agent", "caller", "agent"]
     assert turns[1]["text"] == "where is my order four two seven one"
-    tools = await fetch(house, "SELECT * FROM call_tool_calls WHERE call_id = $1::uuid", call_id)
+    tools = await fetch(house, "SELECT * FROM call_tool_calls WHERE call_id = $1::uuid ORDER BY at", call_id)
     assert tools[0]["name"] == "get_order_status"
     assert tools[0]["turn"] == 1
     assert tools[0]["success"]
