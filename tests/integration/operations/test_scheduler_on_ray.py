@@ -29,7 +29,7 @@ async def _rows(connection: Any, least: int, seconds: float) -> list[Any]:
             await asyncio.sleep(0.5)
 
 
-@pytest.mark.parametrize("kind", ["plain", "dashboard"])
+@pytest.mark.parametrize("kind", ["plain", "cluster"])
 async def test_runs_are_made_once(site: Site, connection: Any, kind: str) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,
@@ -63,7 +63,7 @@ async def test_runs_are_made_once(site: Site, connection: Any, kind: str) -> Non
     assert {row["verdict"] for row in rows} == {"ok"}
     assert len({row["id"] for row in rows}) == len(rows)
     assert {row["trigger"] for row in rows} <= {"schedule", "catch-up"}
-    if kind == "dashboard":
+    if kind == "cluster":
         assert set(told[1:]) >= {row["id"] for row in rows}
     async with asyncio.timeout(20):
         while still_running(tree):  # noqa: ASYNC110 - nobody tells when a process of Ray is gone
