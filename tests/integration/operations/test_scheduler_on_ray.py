@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import secrets
 import signal
 import sys
 from pathlib import Path
@@ -31,13 +32,15 @@ async def _rows(connection: Any, least: int, seconds: float) -> list[Any]:
 
 @pytest.mark.parametrize("kind", ["plain", "cluster"])
 async def test_runs_are_made_once(site: Site, connection: Any, kind: str) -> None:
+    # A cluster has a token of its own: not what this account may have for others, and not none. Ray reads it at import.
+    token = {"RAY_AUTH_MODE": "token", "RAY_AUTH_TOKEN": secrets.token_hex(32)} if kind == "cluster" else {}
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
         "tests.integration.operations.scheduler_process",
         kind,
         cwd=ROOT,
-        env={**os.environ, "PYTHONPATH": str(ROOT), **site.environment(EVERY_MINUTE)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **site.environment(EVERY_MINUTE), **token},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )
