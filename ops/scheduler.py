@@ -33,8 +33,8 @@ class SchedulerActor:
 
         configure_logging(settings.logging)
         found = catalogue()
-        for name, fault in found.faults.items():
-            logger.warning("the job %s does not run: %s", name, fault)
+        if found.faults:
+            logger.warning("some jobs do not run: %s", "; ".join(found.faults.values()))
         try:
             self._submitter = await _submitter(settings, dashboard, folder)
             self._scheduler = Scheduler(settings, found.jobs, self._submitter, wall=time.time)
@@ -60,12 +60,17 @@ class SchedulerActor:
 async def _submitter(settings: Settings, dashboard: str, folder: str) -> Any:
     from ops.jobs.submitting import ProcessSubmitter, RayJobSubmitter
 
+    processes = ProcessSubmitter(settings.paths.logs, Path(folder or "."))
     if not dashboard:
-        return ProcessSubmitter(settings.paths.logs, Path(folder or "."))
+        return processes
     from ray.job_submission import JobSubmissionClient
 
-    client = await asyncio.to_thread(JobSubmissionClient, dashboard)
-    return RayJobSubmitter(client, Path(folder) if folder else None)
+    try:
+        client = await asyncio.to_thread(JobSubmissionClient, dashboard)
+    except (ConnectionError, RuntimeError) as error:
+        logger.warning("Ray's job server does not answer (%s): runs are processes here", type(error).__name__)
+        return processes
+    return RayJobSubmitter(client, processes, Path(folder) if folder else None)
 
 
 def start_scheduler(settings: Settings, *, dashboard: str, folder: str) -> Any:

@@ -106,12 +106,17 @@ class ProcessSubmitter:
 
 
 class RayJobSubmitter:
-    """Runs are jobs of a Ray cluster, submitted to its dashboard under the id of the run: Ray refuses it twice."""
+    """Runs are jobs of a Ray cluster, submitted to its dashboard under the id of the run: Ray refuses it twice.
 
-    def __init__(self, client: Any, folder: Path | None = None) -> None:
+    Where Ray does not take one (its job server is away, or its agent's port was taken), another submitter does: should
+    Ray have taken it in spite of that, the id still makes the run happen once.
+    """
+
+    def __init__(self, client: Any, instead: Submitter, folder: Path | None = None) -> None:
         """``client``: a ``ray.job_submission.JobSubmissionClient``; ``folder``: working directory of the runs, where it
         is this machine's; None: as the cluster has it."""
         self._client = client
+        self._instead = instead
         self._folder = folder
         self._submitted: dict[str, str] = {}
 
@@ -121,13 +126,15 @@ class RayJobSubmitter:
             line = f"cd {shlex.quote(str(self._folder))} && exec {line}"
         try:
             await asyncio.to_thread(self._client.submit_job, entrypoint=line, submission_id=due.id)
-        except Exception as error:
+        except Exception as error:  # Ray's client raises RuntimeError for all that its server says, and others beside
             if "already exists" not in str(error):
-                raise JobFailed(f"Ray did not take the run {due.id} ({type(error).__name__})") from error
+                logger.warning("Ray did not take the run %s (%s): it is a process here", due.id, type(error).__name__)
+                await self._instead.submit(due)
+                return
         self._submitted[due.job] = due.id
 
     async def running(self) -> frozenset[str]:
-        found = set()
+        found = set(await self._instead.running())
         for job, submission in list(self._submitted.items()):
             try:
                 status = await asyncio.to_thread(self._client.get_job_status, submission)
@@ -140,7 +147,8 @@ class RayJobSubmitter:
         return frozenset(found)
 
     async def close(self) -> None:
-        """Nothing: the runs are the cluster's."""
+        """The runs that Ray took are the cluster's, and go on."""
+        await self._instead.close()
 
 
 def _open_log(file: Path, run: str) -> int:
