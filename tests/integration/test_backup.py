@@ -19,7 +19,7 @@ from ops.backup.restoring import Target, restore
 from ops.backup.throwaway import account, serving
 from ops.jobs.job import Verdict
 from tests.backup_site.records import add_calls, count, fresh_database
-from tests.backup_site.stage import Stage, forget_slot, new_stage
+from tests.backup_site.stage import JOBS, Stage, forget_slot, new_stage
 from tests.postgres_server import running_postgres
 
 pytestmark = pytest.mark.timeout(300)
@@ -336,3 +336,31 @@ async def test_a_storage_that_refuses_leaves_no_backup(stage: Stage, tmp_path: P
 async def test_what_is_not_set_up_is_skipped(stage: Stage) -> None:
     for job in ("backup", "wal", "restore-check", "dump"):
         assert (await stage.having(to="").run(job)).verdict is Verdict.SKIPPED
+
+
+async def test_what_is_too_old_goes_and_what_stays_still_restores(stage: Stage) -> None:
+    for _ in range(3):
+        await stage.run("backup", full="yes")
+        await more_calls(stage, 10)
+        await stage.sql("SELECT pg_switch_wal()")
+    before = {path.name for path in stage.folder.glob("wal/*/*")}
+    strict = stage.having(keep_days=0.0, keep_least=2)
+    made = await strict.run("backup", full="yes")
+    assert len(made.details["removed"]) == 2
+    assert len(list(stage.folder.glob("backups/*"))) == 2
+    assert before - {path.name for path in stage.folder.glob("wal/*/*")}  # log of the removed ones went too
+    for identity in (await read_catalogue(stage.site.repository, stage.site.key)).backups:
+        assert (await stage.run("restore-check", backup=identity)).verdict is Verdict.OK
+
+
+async def test_a_dry_run_says_what_would_be_done_and_does_nothing(
+    stage: Stage, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for job in ("backup", "wal", "dump"):
+        report = await JOBS[job].run(dataclasses.replace(stage.context(), dry_run=True))
+        assert report.verdict is Verdict.OK
+    said = capsys.readouterr().out
+    assert "a full backup (there is no verified backup before it)" in said
+    assert "carry the log of cluster" in said
+    assert "pg_dump" in said
+    assert not stage.folder.exists()
