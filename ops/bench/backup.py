@@ -156,9 +156,9 @@ async def _fill(url: str, megabytes: int) -> int:
 async def _change(url: str) -> int:
     """About a hundredth of the rows, side by side as a day's are."""
     async with connected(url) as connection:
+        pages = await connection.fetchval("SELECT pg_relation_size('call_turns_default') / 8192 / 100")
         status = await connection.execute(
-            "DELETE FROM call_turns WHERE ctid < ('(' || (SELECT relpages / 100 FROM pg_class"
-            " WHERE oid = 'call_turns_default'::regclass) || ',0)')::tid"
+            "DELETE FROM call_turns WHERE ctid < ('(' || $1::bigint || ',0)')::tid", pages
         )
     return int(str(status).rpartition(" ")[2])
 
