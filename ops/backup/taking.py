@@ -137,7 +137,7 @@ async def program_output(
             assert tool.process.stderr is not None
             said = asyncio.create_task(tool.process.stderr.read())
             try:
-                while block := await asyncio.wait_for(asyncio.to_thread(os.read, reading, BLOCK), SILENT_SECONDS):
+                while block := await asyncio.wait_for(asyncio.to_thread(_block, reading), SILENT_SECONDS):
                     yield block
                 status = await asyncio.wait_for(tool.process.wait(), SILENT_SECONDS)
                 if status:
@@ -150,3 +150,12 @@ async def program_output(
         for descriptor in (reading, writing):
             if descriptor >= 0:
                 os.close(descriptor)
+
+
+def _block(descriptor: int) -> bytes:
+    """The next block, whole unless it is the last: programs write small pieces, and each wait costs a thread."""
+    parts, left = [], BLOCK
+    while left and (part := os.read(descriptor, left)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)
