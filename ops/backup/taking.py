@@ -19,6 +19,7 @@ from ops.backup.errors import BackupError, ToolFailed
 from ops.backup.programs import Programs, failure
 from ops.backup.site import Site
 from ops.backup.streams import gathered, of_bytes
+from ops.backup.waits import within
 from ops.backup.wal import position
 
 BLOCK: Final = 1 << 20
@@ -137,9 +138,9 @@ async def program_output(
             assert tool.process.stderr is not None
             said = asyncio.create_task(tool.process.stderr.read())
             try:
-                while block := await asyncio.wait_for(asyncio.to_thread(_block, reading), SILENT_SECONDS):
+                while block := await within(SILENT_SECONDS, asyncio.to_thread(_block, reading)):
                     yield block
-                status = await asyncio.wait_for(tool.process.wait(), SILENT_SECONDS)
+                status = await within(SILENT_SECONDS, tool.process.wait())
                 if status:
                     raise ToolFailed(failure(program, status, await said))
             except TimeoutError as error:
