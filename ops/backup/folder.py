@@ -14,6 +14,7 @@ from typing import Final, TypeVar, TypeVarTuple
 from ops.backup.errors import ObjectMissing, RepositoryGone
 from ops.backup.repository import Kept
 from ops.backup.streams import in_blocks
+from ops.backup.waits import within
 
 _WRITING: Final = ".writing-"
 """Begins the name of what is not whole yet; a crash may leave one, ``sweep`` removes it."""
@@ -94,7 +95,7 @@ class FolderRepository:
 
     async def _do(self, name: str, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
         try:
-            return await asyncio.wait_for(asyncio.to_thread(work, *arguments), SECONDS)
+            return await within(SECONDS, asyncio.to_thread(work, *arguments))
         except FileNotFoundError as error:
             raise ObjectMissing(f"{name} is not in {self.place}") from error
         except TimeoutError as error:
@@ -157,7 +158,7 @@ class _File:
 async def _closed(file: _File) -> None:
     """Close it; a disk that hangs is not waited for longer than for anything else."""
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(asyncio.shield(asyncio.to_thread(file.close)), SECONDS)
+        await within(SECONDS, asyncio.shield(asyncio.to_thread(file.close)))
 
 
 def _publish(writing: Path, target: Path) -> None:

@@ -16,6 +16,7 @@ from engine.errors import ConfigurationError
 from ops.backup.errors import Damaged, ToolFailed
 from ops.backup.programs import ended, failure
 from ops.backup.throwaway import account
+from ops.backup.waits import within
 
 SECONDS: Final = 12 * 3600.0
 
@@ -102,7 +103,7 @@ class PgBackRest:
             **(self.as_user or {}),
         )
         try:
-            output, errors = await asyncio.wait_for(process.communicate(), SECONDS)
+            output, errors = await within(SECONDS, process.communicate())
         except TimeoutError as error:
             raise ToolFailed(f"pgbackrest {command} took longer than {SECONDS / 3600:.0f} h and was ended") from error
         finally:

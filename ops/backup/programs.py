@@ -15,6 +15,7 @@ from typing import Any, Final
 
 from engine.config import PostgresProgramSettings
 from ops.backup.errors import ToolFailed, WrongVersion
+from ops.backup.waits import within
 
 _VERSION: Final = re.compile(r"\(PostgreSQL\) (\d+)(?:\.\d+)?")
 _DEBIAN: Final = Path("/usr/lib/postgresql")
@@ -54,7 +55,7 @@ class Programs:
         """Its output, once it has ended well. Raises ToolFailed."""
         async with self.running(program, *arguments, environment=environment, as_user=as_user) as tool:
             try:
-                output, errors = await asyncio.wait_for(tool.process.communicate(), seconds)
+                output, errors = await within(seconds, tool.process.communicate())
             except TimeoutError as error:
                 raise ToolFailed(f"{program} took longer than {seconds:.0f} s and was ended") from error
         if tool.process.returncode:
@@ -104,15 +105,14 @@ async def ended(process: asyncio.subprocess.Process, seconds: float = _STOP_SECO
         process.terminate()
     drains = asyncio.gather(*(_drained(pipe) for pipe in (process.stdout, process.stderr)), return_exceptions=True)
     try:
-        await asyncio.wait_for(process.wait(), seconds)
+        await within(seconds, process.wait())
     except TimeoutError:
         with contextlib.suppress(ProcessLookupError):
             process.kill()
         await process.wait()
     finally:
         drains.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await drains
+        await asyncio.wait([drains])
 
 
 async def _drained(pipe: asyncio.StreamReader | None) -> None:

@@ -18,6 +18,7 @@ from engine.errors import ConfigurationError
 from ops.backup.errors import ObjectMissing, RepositoryError, RepositoryGone
 from ops.backup.repository import Kept
 from ops.backup.streams import in_blocks
+from ops.backup.waits import within
 
 PART_BYTES: Final = 8 << 20
 """Of an upload in parts: 10,000 of them, the most there may be, are 80 GB."""
@@ -132,7 +133,7 @@ class S3Repository:
     async def _told(self, name: str, work: Any) -> Any:
         """Its errors as ours: their text may show addresses and keys, their kind is enough."""
         try:
-            return await asyncio.wait_for(work, 4 * self._seconds)
+            return await within(4 * self._seconds, work)
         except (FileNotFoundError, self._faults.NotFoundError) as error:
             raise ObjectMissing(f"{name} is not in {self.place}") from error
         except (self._faults.PermissionDeniedError, self._faults.UnauthenticatedError) as error:

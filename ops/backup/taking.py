@@ -19,6 +19,7 @@ from ops.backup.errors import BackupError, ToolFailed
 from ops.backup.programs import Programs, failure
 from ops.backup.site import Site
 from ops.backup.streams import gathered, of_bytes
+from ops.backup.waits import within
 from ops.backup.wal import position
 
 BLOCK: Final = 1 << 20
@@ -137,9 +138,9 @@ async def program_output(
             assert tool.process.stderr is not None
             said = asyncio.create_task(tool.process.stderr.read())
             try:
-                while block := await asyncio.wait_for(asyncio.to_thread(os.read, reading, BLOCK), SILENT_SECONDS):
+                while block := await within(SILENT_SECONDS, asyncio.to_thread(_block, reading)):
                     yield block
-                status = await asyncio.wait_for(tool.process.wait(), SILENT_SECONDS)
+                status = await within(SILENT_SECONDS, tool.process.wait())
                 if status:
                     raise ToolFailed(failure(program, status, await said))
             except TimeoutError as error:
@@ -150,3 +151,12 @@ async def program_output(
         for descriptor in (reading, writing):
             if descriptor >= 0:
                 os.close(descriptor)
+
+
+def _block(descriptor: int) -> bytes:
+    """The next block, whole unless it is the last: programs write small pieces, and each wait costs a thread."""
+    parts, left = [], BLOCK
+    while left and (part := os.read(descriptor, left)):
+        parts.append(part)
+        left -= len(part)
+    return b"".join(parts)

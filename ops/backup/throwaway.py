@@ -22,6 +22,7 @@ from engine.config import Settings
 from engine.errors import ConfigurationError
 from ops.backup.errors import ToolFailed, WalMissing
 from ops.backup.programs import Programs, ended
+from ops.backup.waits import within
 
 LOOK_SECONDS: Final = 0.1
 STOP_SECONDS: Final = 300.0
@@ -185,6 +186,6 @@ async def _stop(process: asyncio.subprocess.Process) -> None:
     """In an orderly way, so that its data folder can be started again at once."""
     process.send_signal(signal.SIGINT)
     try:
-        await asyncio.wait_for(process.wait(), STOP_SECONDS)
+        await within(STOP_SECONDS, process.wait())
     except TimeoutError as error:
         raise ToolFailed(f"the server did not stop within {STOP_SECONDS:.0f} s") from error

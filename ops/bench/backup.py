@@ -127,7 +127,6 @@ def _restores(
     report.add(f"incremental backup, {changed} rows changed", incremental.seconds["base"], "s")
     report.add("… its size", incremental.backup.parts["base"].bytes / 1e6, "MB")
     report.add("… restored over the full one (RTO)", combined.restored.seconds, "s", at_most=RTO_SECONDS)
-    report.add("restores that were not as recorded", 0, at_most=0)
     report.notes.append("a restore that differs from what was recorded ends the benchmark with its message")
 
 
@@ -144,10 +143,10 @@ async def _fill(url: str, megabytes: int) -> int:
         while (size := int(await connection.fetchval("SELECT pg_database_size(current_database())"))) < megabytes * 1e6:
             await connection.execute(
                 "INSERT INTO call_turns (event_id, call_id, call_started_at, at, turn, speaker, text, stages)"
-                " SELECT gen_random_uuid(), gen_random_uuid(), now(), now(), made.n % 20, 'caller', a.text || ' ' || b.text,"
+                " SELECT gen_random_uuid(), gen_random_uuid(), now(), now(), 1, 'caller', a.text || ' ' || b.text,"
                 " jsonb_build_object('endpointing', random(), 'first_token', random())"
-                " FROM generate_series(1, $1::int) made(n)"
-                " JOIN sentences a ON a.n = (made.n * 7919) % 10000 JOIN sentences b ON b.n = (made.n * 104729) % 10000",
+                " FROM generate_series(1, $1::int) g(n)"
+                " JOIN sentences a ON a.n = (g.n * 7919) % 10000 JOIN sentences b ON b.n = (g.n * 104729) % 10000",
                 _BATCH_ROWS,
             )
         await connection.execute("CHECKPOINT")
@@ -157,9 +156,9 @@ async def _fill(url: str, megabytes: int) -> int:
 async def _change(url: str) -> int:
     """About a hundredth of the rows, side by side as a day's are."""
     async with connected(url) as connection:
+        pages = await connection.fetchval("SELECT pg_relation_size('call_turns_default') / 8192 / 100")
         status = await connection.execute(
-            "DELETE FROM call_turns WHERE ctid < ('(' || (SELECT relpages / 100 FROM pg_class"
-            " WHERE oid = 'call_turns_default'::regclass) || ',0)')::tid"
+            "DELETE FROM call_turns WHERE ctid < ('(' || $1::bigint || ',0)')::tid", pages
         )
     return int(str(status).rpartition(" ")[2])
 
