@@ -56,9 +56,11 @@ def make_recorder(settings: Settings) -> Any:
     from engine.records.recorder import Recorder
     from engine.records.sink import Sink
     from engine.records.stream import StreamSink
+    from engine.records.tombstones import ErasedCallers
     from engine.records.writer import DatabaseSink
 
     records, root = settings.records, settings.paths.outbox
+    erased = ErasedCallers(settings.paths.state_dir, settings.reports.erasure_key_file).covers
     sinks: list[Sink] = []
     if records.database.reveal() != NONE:
         sinks.append(
@@ -66,11 +68,17 @@ def make_recorder(settings: Settings) -> Any:
                 partial(database_url, settings),
                 DeadLetters(root / "dead-letters.jsonl"),
                 connections=records.database_pool,
+                erased=erased,
             )
         )
     if records.redis.reveal() != NONE:
         own = [text for playbook in Playbooks(settings.dialogue.playbook) for text in business_texts(playbook)]
         sinks.append(
-            StreamSink(partial(redis_url, settings), most_events=records.stream_events, masker=partial(Masker, own))
+            StreamSink(
+                partial(redis_url, settings),
+                most_events=records.stream_events,
+                masker=partial(Masker, own),
+                erased=erased,
+            )
         )
     return Recorder(root, sinks, batch=records.batch_events, wait_seconds=records.batch_wait_ms / 1000)

@@ -5,10 +5,11 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Annotated, Any, Final
 
 import typer
+
+from ops.backup.commands import add_commands
 
 ops: Final = typer.Typer(
     name="ops",
@@ -16,6 +17,7 @@ ops: Final = typer.Typer(
     no_args_is_help=True,
     rich_markup_mode=None,
 )
+add_commands(ops)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
@@ -79,29 +81,6 @@ def history(
         took = "–" if row.finished_at is None else f"{row.finished_at - row.started_at:.1f} s"
         verdict = row.verdict or "runs"
         print(f"{_moment(row.started_at)}  {row.job:<14} {verdict:<8} {took:>9}  {row.trigger:<9} {row.summary}")
-
-
-@ops.command()
-def backups(*, as_json: Json = False) -> None:
-    """Show the backups that are kept, and how old the log is."""
-    from engine.config import load_settings
-    from ops.backup.command import list_backups
-
-    list_backups(load_settings(), as_json=as_json)
-
-
-@ops.command()
-def restore(
-    data_dir: Annotated[Path, typer.Option(help="Folder of the restored server; it must be empty or missing.")],
-    to_time: Annotated[str, typer.Option(help="As it was then, such as 2026-11-22T03:10:00Z.")] = "",
-    to_lsn: Annotated[str, typer.Option(help="As it was at this place of the log.")] = "",
-    backup: Annotated[str, typer.Option(help="From this backup; empty: the newest that serves.")] = "",
-) -> None:
-    """Bring a site's database back from its backups."""
-    from engine.config import load_settings
-    from ops.backup.command import run_restore
-
-    run_restore(load_settings(), data_dir, to_time=to_time, to_lsn=to_lsn, backup=backup)
 
 
 @ops.command()

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import datetime
 import json
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from engine.config import Settings
 from engine.errors import ConfigurationError
+from engine.records.erasure_rows import reapply
 from ops.backup.carrier import newest_age, read_status
 from ops.backup.catalogue import Backup, read_catalogue
-from ops.backup.restoring import Restored, Target, parse_time, restore
+from ops.backup.restoring import Restored, Target, after_restore, parse_time, restore
 from ops.backup.site import Site
 from ops.backup.wal import position
 from ops.bench.report import text_table
@@ -77,8 +79,24 @@ def run_restore(settings: Settings, data: Path, *, to_time: str = "", to_lsn: st
     target = Target(parse_time(to_time) if to_time else None, _lsn(to_lsn) if to_lsn else None)
     site = Site.of(settings, time.time)
     folder = data.expanduser().absolute()
-    restored = asyncio.run(restore(site, folder, identity=backup, target=target))
+    with erasing_again(settings):
+        restored = asyncio.run(restore(site, folder, identity=backup, target=target))
     print("\n".join(told(restored, folder)))
+
+
+@contextlib.contextmanager
+def erasing_again(settings: Settings) -> Iterator[None]:
+    """Meanwhile every restored site loses again what was erased since its backup, before anybody can connect to it."""
+
+    async def erase(url: str) -> str:
+        done = await reapply(url, settings.paths.state_dir, key_file=settings.reports.erasure_key_file)
+        return f"{done.callers} erased callers were in it, {sum(done.rows.values())} rows of them are erased again"
+
+    after_restore.append(erase)
+    try:
+        yield
+    finally:
+        after_restore.remove(erase)
 
 
 def told(restored: Restored, folder: Path) -> Sequence[str]:

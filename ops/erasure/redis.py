@@ -8,28 +8,12 @@ from typing import Any, Final
 import redis.asyncio
 from redis.exceptions import RedisError
 
-from engine.config import Settings
 from ops.erasure.places import PlaceUnreached, Wanted
 
 SESSIONS: Final = "call_session:"
 STREAMS: Final = ("calls:events",)
 PAGE: Final = 1_000
 WAIT_SECONDS: Final = 5.0
-
-
-def redis_url(settings: Settings) -> str:
-    """URL of the Redis that watches calls; empty where there is none, or the embedded one does not run: what it had
-    went with it."""
-    records: Any = getattr(settings, "records", None)
-    given = records.redis.reveal() if records is not None else "embedded"
-    if given == "none":
-        return ""
-    if given != "embedded":
-        return str(given)
-    try:
-        return (settings.paths.state_dir / "valkey" / "url").read_text(encoding="utf-8").strip()
-    except OSError:
-        return ""
 
 
 async def erase_redis(url: str, wanted: Wanted, *, dry_run: bool = False) -> dict[str, int]:

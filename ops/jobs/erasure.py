@@ -23,11 +23,12 @@ import asyncpg
 from engine.errors import ConfigurationError
 from engine.records.erasing import LEAST_TO_SEARCH, Receipt, Tombstone, digest, key_id, number_given
 from engine.records.erasure_rows import Caller, KnownCall, calls_of, erase_rows, numbers_like, reapply
+from engine.records.places import redis_url
 from engine.records.report_sql import report_queries
 from engine.records.tombstones import KEY, TOMBSTONES, bury, key_of
 from ops.erasure.files import file_places
 from ops.erasure.places import PlaceUnreached, Wanted
-from ops.erasure.redis import erase_redis, redis_url
+from ops.erasure.redis import erase_redis
 from ops.jobs.connection import DATABASE_FAULTS, alone, connected, refuse_unknown_arguments, switch
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.private_files import write_private
