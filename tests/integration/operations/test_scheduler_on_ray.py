@@ -13,11 +13,13 @@ from typing import Any
 import pytest
 
 from ops.bench.processes import descendants, still_running
+from ops.jobs.catalogue import MODULES
 from tests.integration.operations.site import Site
 
 ROOT = Path(__file__).parents[3]
 pytestmark = pytest.mark.timeout(420)
-EVERY_MINUTE = {"TRUNKLINE_OPS_CRONS": "partitions=* * * * *|retention=off"}
+OFF = "|".join(f"{name}=off" for name in MODULES if name != "partitions")
+EVERY_MINUTE = {"TRUNKLINE_OPS_CRONS": f"partitions=* * * * *|{OFF}"}
 
 
 async def _rows(connection: Any, least: int, seconds: float) -> list[Any]:
