@@ -10,6 +10,7 @@ import asyncio
 import contextlib
 import logging
 import os
+import platform
 import signal
 import socket
 from collections.abc import Callable, Mapping
@@ -27,6 +28,7 @@ from engine.clock import Clock
 from engine.config import Settings
 from engine.errors import LeaseError, ProtocolError
 from engine.logs import call_logging
+from engine.records.rows import CALL
 from engine.speech.leases import Lease, Service
 
 WATCH_SECONDS = 0.25
@@ -209,8 +211,10 @@ class Exchange:
             logger.warning("refused a connection with a UUID that is unknown or was used before")
             await refuse(connection)
             return
-        start = CallStart(announced.call_id, announced.caller, announced.channel, announced.dialled)
-        self._journal.open(start.call_id)
+        began = self._clock.wall()
+        start = CallStart(announced.call_id, announced.caller, announced.channel, announced.dialled, began)
+        self._journal.open(start.call_id, began)
+        self._note_start(start)
         if self.draining or self.active >= self._settings.pool.capacity:
             self.counts.refused_capacity += 1
             self._note(start.call_id, "refused", reason="draining" if self.draining else "capacity")
@@ -334,6 +338,8 @@ class Exchange:
         host.call = call
         self._calls[start.call_id] = call
         self._registry.mark_used(start.call_id)
+        self._journal.open(start.call_id, start.started_at)
+        self._note_start(start)  # again: whoever keeps events may have missed the first time
         self._note(start.call_id, "adopted", pid=host.pid)
 
     def _on_warm(self, host: Host) -> None:
@@ -445,7 +451,20 @@ class Exchange:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         for call in list(self._calls.values()):
+            self._note(call.start.call_id, "ended", next="operator", reason="shutdown")
             self._finish(call)
+
+    def _note_start(self, start: CallStart) -> None:
+        """Who calls whom, and what answers."""
+        self._note(
+            start.call_id,
+            CALL,
+            caller_number=start.caller,
+            dialled=start.dialled,
+            channel=start.channel,
+            node=platform.node(),
+            **self._about(start.dialled),
+        )
 
     def _note(self, call_id: str, kind: str, **fields: Any) -> None:
         self._journal.add(call_id, {"type": kind, "t": self._clock.now(), **fields})

@@ -82,6 +82,7 @@ class _Node:
         from actors.leases import ServeBroker
         from actors.measures import BreakerCollector, ExchangeCollector
         from actors.pool import Pool
+        from actors.record_measures import RecordCollector
         from actors.registry import Registry
         from engine.agent.business import business_texts
         from engine.agent.playbooks import Playbooks
@@ -89,6 +90,7 @@ class _Node:
         from engine.breaker import Breakers
         from engine.clock import LoopClock
         from engine.privacy import Masker
+        from engine.records.ops_measures import OpsCollector, measures_file
 
         clock = LoopClock()
         self._settings = settings
@@ -99,7 +101,10 @@ class _Node:
         self._tether = run_dir / "ingress.sock"
         self.registry = Registry(clock, settings.pool.announce_ttl_s)
         own = [text for playbook in self._playbooks for text in business_texts(playbook)]
-        self.journal = Journal(partial(Masker, own))
+        self.outbox = _open_outbox(settings)
+        self.journal = Journal(
+            partial(Masker, own), keep=self.outbox.append if self.outbox else lambda _record: None, wall=clock.wall
+        )
         self.broker = ServeBroker(settings)
         self.exchange = Exchange(
             settings,
@@ -122,6 +127,9 @@ class _Node:
         )
         ExchangeCollector(self.exchange)
         BreakerCollector(Breakers(settings.paths.breakers).readings)
+        if self.outbox is not None:
+            RecordCollector(self.outbox)
+        OpsCollector(measures_file(settings.paths.state_dir))
         self._tasks: list[asyncio.Task[None]] = []
         self._server: Any = None
 
@@ -170,10 +178,15 @@ class _Node:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         await self.pool.close()
         await self.broker.close()
+        if self.outbox is not None:
+            await asyncio.to_thread(self.outbox.close)
 
     def _about(self, dialled: str) -> dict[str, str]:
+        from engine.agent.playbooks import language_of
+
         playbook = self._playbooks.dialled(dialled)
-        return {"playbook": playbook.name, "version": playbook.version}
+        language = language_of(playbook, self._settings.dialogue.language)
+        return {"playbook": playbook.name, "version": playbook.version, "language": language}
 
     async def _prepare_phrases(self) -> None:
         for playbook in self._playbooks:
@@ -231,6 +244,26 @@ class _Node:
         listener = _listen(host, port)
         self._server = server
         self._tasks.append(asyncio.create_task(server.serve([listener]), name="http"))
+
+
+def _open_outbox(settings: Settings) -> Any:
+    """Where events are kept for the records; None where there are to be none, or the disk refuses: calls go on."""
+    from engine.records.outbox import Outbox
+
+    if not settings.records.wanted:
+        return None
+    records = settings.records
+    outbox = Outbox(
+        settings.paths.outbox,
+        segment_bytes=records.outbox_segment_mb << 20,
+        reserve_bytes=records.outbox_reserve_mb << 20,
+    )
+    try:
+        outbox.open()
+    except OSError as error:
+        logger.error("no calls are recorded: the outbox %s cannot be written: %s", outbox.folder, error.strerror)
+        return None
+    return outbox
 
 
 class _OwnLeases:

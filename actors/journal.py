@@ -6,8 +6,10 @@ In memory they are whole, for those who may see that; whoever watches gets them 
 from __future__ import annotations
 
 import asyncio
+import time
+import uuid
 from collections import OrderedDict, deque
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -28,6 +30,8 @@ class Record:
     """What is remembered of one call."""
 
     call_id: str
+    began: float = 0.0
+    """Seconds since 1970."""
     next: Next = "operator"
     """What the dialplan shall do when the call comes back to it; the operator unless the call said otherwise."""
     ended: bool = False
@@ -41,28 +45,42 @@ class Record:
 class Journal:
     """Records of the calls of this ingress."""
 
-    def __init__(self, masker: Callable[[], Masker] = Masker) -> None:
-        """``masker``: a new one for each onlooker, which knows what belongs to the business."""
+    def __init__(
+        self,
+        masker: Callable[[], Masker] = Masker,
+        *,
+        keep: Callable[[Mapping[str, Any]], None] = lambda _record: None,
+        wall: Callable[[], float] = time.time,
+    ) -> None:
+        """``masker``: a new one for each onlooker, which knows what belongs to the business.
+
+        ``keep`` is given each event as it happens, with its call, for the records: it must not wait, nor raise.
+        """
         self._masker = masker
+        self._keep = keep
+        self._wall = wall
         self._records: OrderedDict[str, Record] = OrderedDict()
 
-    def open(self, call_id: str) -> Record:
-        """The record of a call, a new one where there is none."""
+    def open(self, call_id: str, began: float = 0.0) -> Record:
+        """The record of a call, a new one where there is none. ``began``: where the call is older than its record."""
         record = self._records.get(call_id)
         if record is None:
             record = self._records[call_id] = Record(call_id)
             self._forget_old()
+        record.began = began or record.began or self._wall()
         return record
 
     def get(self, call_id: str) -> Record | None:
         return self._records.get(call_id)
 
     def add(self, call_id: str, event: Event) -> None:
-        """Note an event."""
+        """Note an event: it is given its id and its time here."""
         record = self.open(call_id)
+        event = {**event, "id": str(uuid.uuid4()), "at": round(self._wall(), 6)}
         record.events.append(event)
         record.count += 1
         record.changed.set()
+        self._keep({"call": call_id, "began": record.began, "event": event})
 
     def end(self, call_id: str) -> None:
         """Nothing more will happen in it."""

@@ -41,6 +41,8 @@ class CallStart:
     caller: str
     channel: str
     dialled: str
+    started_at: float = 0.0
+    """When it connected, seconds since 1970; 0: not known."""
 
     def to_dict(self) -> dict[str, Any]:
         return asdict(self)

@@ -349,6 +349,12 @@ def check_ray(settings: Settings, seconds: float = RAY_SECONDS) -> Iterator[Find
         yield Finding("ray", "ok", f"{version}, {where} answers in {time.monotonic() - started:.1f} s")
 
 
+def _check_records(settings: Settings) -> Iterator[Finding]:
+    from ops.doctor_records import check_records
+
+    yield from check_records(settings)
+
+
 CHECKS: Final[dict[str, Check]] = {
     "ports": check_ports,
     "machine": check_machine,
@@ -356,6 +362,7 @@ CHECKS: Final[dict[str, Check]] = {
     "shared memory": check_shared_memory,
     "disk": check_disk,
     "playbook": check_playbook,
+    "records": _check_records,
     "providers": check_providers,
     "ray": check_ray,
 }

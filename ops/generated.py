@@ -15,6 +15,8 @@ from typing import Final
 
 from ops import settings_text
 from ops.bench import readme
+from ops.deploy_files import deploy_files
+from ops.jobs.catalogue import catalogue
 
 ROOT: Final = Path(__file__).resolve().parents[1]
 PROTO: Final = Path("engine/speech/trunkline_speech.proto")
@@ -28,6 +30,7 @@ def contents() -> dict[Path, str]:
         Path("docs/settings.md"): settings_text.markdown(),
         Path(".env.example"): settings_text.environment_file(),
         Path("README.md"): readme.with_numbers((ROOT / "README.md").read_text("utf-8"), ROOT),
+        **deploy_files(catalogue().jobs),
         **_protocol(),
     }
 

@@ -9,7 +9,10 @@ from typing import Any
 
 from engine.config import Secret
 from engine.config.loading import expected, section_classes
+from engine.config.records import EMBEDDED, NONE
 from engine.config.setting import declared
+
+CHOICES = frozenset({EMBEDDED, NONE})
 
 _MADE = "Made by `trunkline settings --{}` from the declarations in `engine/config`; do not edit."
 
@@ -66,8 +69,11 @@ def in_force(settings: Any) -> list[tuple[str, str, bool]]:
 
 
 def default_text(value: object) -> str:
-    """A value as it would be written in the environment; a secret shows only that it is there."""
+    """A value as it would be written in the environment; a secret shows only that it is there, where it is not one of
+    the words that stand for a choice."""
     match value:
+        case Secret() if value.reveal() in CHOICES:
+            return value.reveal()
         case Secret():
             return "********" if value else ""
         case bool():

@@ -21,9 +21,13 @@ from urllib.parse import urlsplit
 from engine.config import Secret, Settings, in_url
 from engine.errors import ConfigurationError, TrunklineError
 from engine.logs import configure_logging
+from ops.databases import embedded_databases
+from ops.jobs.schedule import replacements
 from ops.ports import bind_free, bind_port
 
 START_SECONDS: Final = 180.0
+RECORD_SECONDS: Final = 10.0
+"""At the end, for the databases to take what has happened."""
 DEMO_STORE_TOKEN: Final = "demonstration-only"  # noqa: S105 - of a store that holds nothing real, on loopback
 
 ENVIRONMENT: Final = {
@@ -59,6 +63,7 @@ def run(settings: Settings, *, demo: bool) -> None:
     Raises ConfigurationError where a port is taken, TrunklineError where the engine does not start.
     """
     ports = choose_ports(settings)
+    replacements(settings)  # wrong times of jobs are refused now, and not at night
     if settings.store.url == "embedded" and not settings.store.token:
         settings = replace(settings, store=replace(settings.store, token=Secret(DEMO_STORE_TOKEN)))
     configure_logging(settings.logging)
@@ -67,8 +72,11 @@ def run(settings: Settings, *, demo: bool) -> None:
         os.environ.setdefault(name, value)
     run_dir = Path(tempfile.mkdtemp(prefix="trunkline-"))
     engine = _Engine(settings, ports, run_dir)
+    databases = embedded_databases(settings, _say)
     _catch_signals()
     try:
+        for database in databases:
+            database.start()
         engine.start()
         _catch_signals()  # Ray has put its own in place
         host = in_url(settings.network.listen)
@@ -89,6 +97,8 @@ def run(settings: Settings, *, demo: bool) -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         signal.signal(signal.SIGTERM, signal.SIG_IGN)
         engine.stop()
+        for database in databases:
+            database.stop()
         shutil.rmtree(run_dir, ignore_errors=True)
         _say("ended")
 
@@ -132,6 +142,9 @@ class _Engine:
         self._run_dir = run_dir
         self._ingress: Any = None
         self._run: Any = None
+        self._recorder: Any = None
+        self._recording: Any = None
+        self._scheduler: Any = None
 
     def start(self) -> None:
         import ray  # noqa: PLC0415 - half a second that `--help` does without
@@ -142,7 +155,7 @@ class _Engine:
 
         settings = self._settings
         _say("starting Ray")
-        ray.init(
+        started: Any = ray.init(
             address=settings.ray.address or "local",
             namespace=NAMESPACE,
             num_cpus=(settings.ray.cpus or None) if not settings.ray.address else None,
@@ -165,12 +178,30 @@ class _Engine:
             ports=(self._ports.audiosocket, self._ports.telephony),
         )
         self._run = self._ingress.run.remote()
+        if settings.records.wanted:
+            from actors.recorder import RecorderActor  # noqa: PLC0415
+
+            recorder = RecorderActor.options(name="recorder", lifetime="detached")  # type: ignore[attr-defined]
+            self._recorder = recorder.remote(settings)
+            self._recording = self._recorder.run.remote()  # held: what nobody waits for is not run again
         ready = self._ingress.wait_ready.remote()
         done, _ = ray.wait([ready, self._run], num_returns=1, timeout=START_SECONDS)
         if self._run in done:
             ray.get(self._run)
         if ready not in done:
             raise TrunklineError(f"the ingress was not ready within {START_SECONDS:g} s")
+        if settings.operations.schedule == "on":
+            self._schedule(started.address_info.get("webui_url") or "")
+
+    def _schedule(self, dashboard: str) -> None:
+        """Have the jobs run at their times."""
+        from ops.scheduler import start_scheduler  # noqa: PLC0415
+
+        self._scheduler = start_scheduler(
+            self._settings,
+            dashboard=f"http://{dashboard}" if dashboard else "",
+            folder="" if self._settings.ray.address else str(Path.cwd()),
+        )
 
     def _deploy(self) -> str:
         """Deploy the Serve applications; the base URL of the store."""
@@ -239,10 +270,18 @@ class _Engine:
 
         if not ray.is_initialized():
             return
+        if self._scheduler is not None and not self._settings.ray.address:  # of a cluster it is the cluster's
+            from ops.scheduler import stop_scheduler  # noqa: PLC0415
+
+            stop_scheduler(self._scheduler)
         if self._ingress is not None:
             with contextlib.suppress(ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
                 ray.get(self._ingress.stop.remote(), timeout=5)
                 ray.get(self._run, timeout=10)
+        if self._recorder is not None:
+            with contextlib.suppress(ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
+                if not ray.get(self._recorder.stop.remote(RECORD_SECONDS), timeout=RECORD_SECONDS + 5):
+                    _say("not all events are in the databases: they are kept on disk, and written at the next start")
         ray.shutdown()
 
 

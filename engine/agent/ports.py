@@ -132,6 +132,8 @@ class ToolFinished:
     ok: bool
     seconds: float
     error: str = ""
+    result: Mapping[str, str] = field(default_factory=dict)
+    """The ids that it answered with (``order_number``, ``booking_id``), and nothing else of its answer."""
 
 
 @dataclass(frozen=True, slots=True)

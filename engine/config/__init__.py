@@ -7,8 +7,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+from engine.config.backup import BackupS3Settings, BackupSettings, PostgresProgramSettings
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
+from engine.config.operations import OperationsSettings, RetentionSettings
+from engine.config.reports import ReportSettings
 from engine.config.sections import (
     DialogueSettings,
     KnowledgeSettings,
@@ -29,6 +32,8 @@ from engine.config.setting import Secret
 
 __all__ = [
     "AnthropicSettings",
+    "BackupS3Settings",
+    "BackupSettings",
     "ChainSettings",
     "DialogueSettings",
     "GoogleSettings",
@@ -38,9 +43,13 @@ __all__ = [
     "OpenAiChatSettings",
     "OpenAiSettings",
     "OpenAiSpeechSettings",
+    "OperationsSettings",
     "PathSettings",
     "PoolSettings",
+    "PostgresProgramSettings",
     "RaySettings",
+    "ReportSettings",
+    "RetentionSettings",
     "ScriptedSettings",
     "Secret",
     "Settings",

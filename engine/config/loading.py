@@ -154,6 +154,12 @@ def _conflicts(settings: Settings) -> Iterator[str]:
             f"TRUNKLINE_POOL_READY: got {pool.ready}, expected at most TRUNKLINE_CAPACITY + TRUNKLINE_POOL_SPARE "
             f"({pool.capacity + pool.spare})"
         )
+    retention = settings.retention
+    if retention.text_days > retention.metadata_days:
+        yield (
+            f"TRUNKLINE_RETENTION_TEXT_DAYS: got {retention.text_days}, expected at most "
+            f"TRUNKLINE_RETENTION_METADATA_DAYS ({retention.metadata_days})"
+        )
     yield from _chain_of_models(settings)
     yield from _chains_of_speech(settings)
     names: dict[int, str] = {}

@@ -11,8 +11,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Literal
 
+from engine.config.backup import BackupS3Settings, BackupSettings, PostgresProgramSettings
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
+from engine.config.operations import OperationsSettings, RetentionSettings
+from engine.config.records import RecordsSettings
+from engine.config.reports import ReportSettings
 from engine.config.setting import Secret, setting
 
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
@@ -408,6 +412,11 @@ class PathSettings:
         return self.state_dir / "breakers" / platform.node()
 
     @property
+    def outbox(self) -> Path:
+        """Folder of the events that are not written everywhere yet; of this machine alone."""
+        return self.state_dir / "outbox"
+
+    @property
     def logs(self) -> Path:
         """Folder of logs that do not go to the terminal."""
         return self.state_dir / "logs"
@@ -442,9 +451,16 @@ class Settings:
     anthropic: AnthropicSettings = field(default_factory=AnthropicSettings)
     store: StoreSettings = field(default_factory=StoreSettings)
     knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
+    records: RecordsSettings = field(default_factory=RecordsSettings)
+    reports: ReportSettings = field(default_factory=ReportSettings)
+    backup: BackupSettings = field(default_factory=BackupSettings)
+    backup_s3: BackupS3Settings = field(default_factory=BackupS3Settings)
+    postgres_programs: PostgresProgramSettings = field(default_factory=PostgresProgramSettings)
     ray: RaySettings = field(default_factory=RaySettings)
     paths: PathSettings = field(default_factory=PathSettings)
     logging: LoggingSettings = field(default_factory=LoggingSettings)
+    operations: OperationsSettings = field(default_factory=OperationsSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)
 
 
 def provider_names(providers: str) -> tuple[str, ...]:

@@ -294,7 +294,8 @@ class Call:
         self._fail("synthesis" if isinstance(error, SynthesisError) else "model", error)
 
     def on_tool(self, tool: ToolFinished) -> None:
-        self._journal("tool", tool_report(tool))
+        turn = self._turn if self._answering.committed else self._turn + 1  # an answer ahead of the turn's end
+        self._journal("tool", tool_report(turn, tool))
 
     def save(self) -> None:
         """Write the checkpoint."""

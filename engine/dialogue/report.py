@@ -26,15 +26,20 @@ def turn_report(
             "on_the_wire": milestones.on_the_wire,
         }
         stages = {name: round(at - heard.speech_end, 4) for name, at in reached.items() if at}
-    return {"turn": turn, "caller": caller, "agent": agent, "interrupted": interrupted, "stages": stages}
+    told = {"turn": turn, "caller": caller, "agent": agent, "interrupted": interrupted, "stages": stages}
+    if heard is not None and heard.confidence is not None:
+        told["confidence"] = round(heard.confidence, 3)
+    return told
 
 
-def tool_report(tool: ToolFinished) -> dict[str, Any]:
-    """Fields of the event "tool"."""
+def tool_report(turn: int, tool: ToolFinished) -> dict[str, Any]:
+    """Fields of the event "tool"; ``turn``: in which it was called."""
     return {
+        "turn": turn,
         "name": tool.name,
         "ok": tool.ok,
         "seconds": round(tool.seconds, 3),
         "error": tool.error,
         "arguments": tool.arguments,
+        "result": tool.result,
     }

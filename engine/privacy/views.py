@@ -29,7 +29,7 @@ class Role(StrEnum):
         return self in {Role.SUPERVISOR, Role.ADMIN}
 
 
-_STRUCTURE: Final = frozenset({"type", "t", "state", "name", "next", "what", "call_id", "pid"})
+_STRUCTURE: Final = frozenset({"type", "t", "id", "at", "version", "state", "name", "next", "what", "call_id", "pid"})
 """Fields whose values come from our own lists."""
 
 
@@ -46,6 +46,8 @@ class MaskedConversation:
         kind = event.get("type")
         if kind == "tool":
             self._masker.learn_slots(event.get("arguments"))
+        elif kind == "call":
+            self._masker.learn_number(str(event.get("caller_number", "")))
         masked = {name: self._field(name, value) for name, value in event.items() if name not in {"caller", "agent"}}
         if "caller" in event:
             said = str(event["caller"])

@@ -18,8 +18,8 @@ from ops.bench.engine_process import engine_process, parse_against
 from ops.bench.report import Report
 
 BENCHMARKS: Final = ("overhead", "density", "barge-in", "turns", "accept", "takeover")
-OFFLINE: Final = "endpointing"
-"""The one benchmark that needs no engine."""
+OFFLINE: Final = ("endpointing", "records")
+"""The benchmarks that need no engine."""
 
 
 def run(
@@ -36,8 +36,8 @@ def run(
     ``against``: ``HOST:PORT`` or ``HOST:PORT,URL`` of an engine that runs already; ``settings`` must then be its own.
     Raises TrunklineError.
     """
-    if name == OFFLINE:
-        report = asyncio.run(_measure_offline(settings))
+    if name in OFFLINE:
+        report = asyncio.run(_measure_offline(name, settings, calls, seconds))
     else:
         benchmark = find(name)
         report = asyncio.run(
@@ -66,11 +66,18 @@ def find(name: str) -> Benchmark:
     return found
 
 
-async def _measure_offline(settings: Settings) -> Report:
-    from ops.bench import endpointing  # noqa: PLC0415 - the models load with it
+async def _measure_offline(name: str, settings: Settings, calls: int | None, seconds: float | None) -> Report:
+    report = Report(name, f"trunkline bench {name}")
+    if name == "endpointing":
+        from ops.bench import endpointing  # noqa: PLC0415 - the models load with it
 
-    report = Report(OFFLINE, f"trunkline bench {OFFLINE}")
-    await endpointing.measure(report, settings, _progress)
+        await endpointing.measure(report, settings, _progress)
+        return report
+    from ops.bench import records  # noqa: PLC0415 - as above, the database's client
+
+    calls, seconds = calls or records.CALLS, seconds or records.OUTAGE_SECONDS
+    report.command += f" --calls {calls} --seconds {seconds:g}"
+    await records.measure(report, settings, calls, seconds, _progress)
     return report
 
 

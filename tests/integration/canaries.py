@@ -69,16 +69,20 @@ def found_in(text: str) -> list[str]:
     return [canary.name for canary in CANARIES if any(canary.is_in(form) for form in forms)]
 
 
-def found_under(folders: Iterable[Path]) -> list[str]:
-    """``file: canary`` for each canary in each regular file under ``folders``, the files' names included."""
+def found_under(folders: Iterable[Path], *, but: Iterable[Path] = ()) -> list[str]:
+    """``file: canary`` for each canary in each regular file under ``folders``, the files' names included.
+
+    ``but``: folders where personal data is kept on purpose; their files' contents are not searched.
+    """
     found = []
+    kept = tuple(but)
     for folder in folders:
         for path in sorted(folder.rglob("*")):
             found += [f"{path}: its name: {name}" for name in found_in(path.name)]
             try:
-                if not stat.S_ISREG(path.lstat().st_mode):
+                if not stat.S_ISREG(path.lstat().st_mode) or any(place in path.parents for place in kept):
                     continue
-                content = path.read_bytes()
+                content = path.read_bytes().replace(b"\0", b"")  # of files that were made in full size beforehand
             except FileNotFoundError:  # gone meanwhile
                 continue
             found += [f"{path}: {name}" for name in found_in(content.decode("utf-8", errors="replace"))]

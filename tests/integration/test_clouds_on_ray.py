@@ -19,6 +19,7 @@ from ops.exchange import Exchange
 from tests import google_server, openai_server
 from tests.google_server import GoogleServer, google
 from tests.openai_server import OpenAiServer, openai
+from tests.records_stage import WITHOUT_RECORDS
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 
@@ -53,7 +54,7 @@ async def engine(
         "TRUNKLINE_SCRIPTED_REPLY_WORDS": "14",
         "TRUNKLINE_SCRIPTED_TEXTS": "what the second recogniser heard",
     }
-    async with engine_process(settings) as running:
+    async with engine_process(settings | WITHOUT_RECORDS) as running:
         yield running
     assert running.left_behind == []
 

@@ -18,6 +18,7 @@ from ops.caller import Caller
 from ops.demonstration import FOLDER
 from ops.exchange import Exchange
 from tests.ports import free_port
+from tests.records_stage import WITHOUT_RECORDS
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 
@@ -42,7 +43,7 @@ SPEECH = read_wav(FOLDER / "order_status.wav")
 @pytest_asyncio.fixture(scope="module", loop_scope="module")
 async def engine(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Engine]:
     state = {"TRUNKLINE_STATE_DIR": str(tmp_path_factory.mktemp("state"))}
-    async with engine_process(SETTINGS | state) as running:
+    async with engine_process(SETTINGS | state | WITHOUT_RECORDS) as running:
         yield running
     assert running.left_behind == []
 

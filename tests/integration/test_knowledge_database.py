@@ -234,7 +234,7 @@ async def test_away_and_back(
 async def test_the_job_tells_what_it_did(url: str) -> None:
     playbook = dataclasses.replace(load_playbook("tyre_shop"), name="shop", knowledge=PASSAGES)
     done = await update(url, [playbook], WordMeaning())
-    assert done["migrations"] == ["0001_articles.sql"]
+    assert done["migrations"] == ["knowledge/0001_articles.sql"]
     (first,) = done["playbooks"]
     assert (first["playbook"], first["model"], first["embedded"], first["vectors"]) == ("shop", "words 1", 3, 9)
     again = await update(url, [playbook], WordMeaning())

@@ -28,6 +28,7 @@ from ops.caller import Caller
 from ops.demonstration import FOLDER
 from ops.exchange import Exchange
 from tests.ports import free_port
+from tests.records_stage import WITHOUT_RECORDS
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module"), pytest.mark.embedded]
 
@@ -157,7 +158,7 @@ async def house(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[House
         "TRUNKLINE_STORE_TOKEN": "shop",
         "TRUNKLINE_STORE_DEMO_ADMIN_TOKEN": "switch",
     }
-    async with engine_process(settings) as running:
+    async with engine_process(settings | WITHOUT_RECORDS) as running:
         yield House(running, faults, reader, f"http://127.0.0.1:{port}/store")
     await server.stop()
     for provider in (recognizer, voice, model, reader):

@@ -23,6 +23,7 @@ from tests.integration.callers_aloud.person import Lived, Person, live
 from tests.integration.callers_aloud.reading import Reader
 from tests.integration.callers_aloud.voices import Voices
 from tests.ports import free_port
+from tests.records_stage import WITHOUT_RECORDS
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module"), pytest.mark.embedded]
 
@@ -93,7 +94,7 @@ async def lived(
     await reader.start()
     speaking = asyncio.create_task(voices.prepare(text for person in EVERYBODY for text in person.sentences()))
     async with (
-        engine_process(settings) as engine,
+        engine_process(settings | WITHOUT_RECORDS) as engine,
         Exchange(engine.telephony) as exchange,
         aiohttp.ClientSession() as session,
     ):

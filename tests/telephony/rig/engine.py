@@ -21,6 +21,7 @@ from typing import Any, Final
 
 import aiohttp
 
+from tests.records_stage import WITHOUT_RECORDS
 from tests.telephony.rig.ports import free_block
 
 Event = dict[str, Any]
@@ -142,7 +143,7 @@ class Engine:
         ports = {
             f"TRUNKLINE_{name}_PORT": str(first + n) for n, name in enumerate(("AUDIOSOCKET", "TELEPHONY", "ADMIN"))
         }
-        return {**own, **ports, "TRUNKLINE_STATE_DIR": str(self._folder / "state"), **self._settings}
+        return {**own, **ports, "TRUNKLINE_STATE_DIR": str(self._folder / "state"), **WITHOUT_RECORDS, **self._settings}
 
     def _ready(self) -> dict[str, str]:
         for line in (self._folder / "stdout").read_text(errors="replace").splitlines():

@@ -1,0 +1,140 @@
+"""Which months of the records have had their time: facts and a date in, steps out. No I/O.
+
+What is removed does not come back, so a date alone is not enough: the clock must be believed first.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from engine.records.months import Month, month_of_table
+from engine.records.partitions import Parent, TableFacts, for_values, quoted
+
+MARK: Final = "trunkline retention: detached, to be dropped"
+"""Comment of a table that was a partition until its time was over, and is not dropped yet."""
+MOST_MONTHS: Final = 24
+"""Months that one run removes."""
+PROOF_DAYS: Final = 40
+PROOFS: Final = 3
+CLOCKS_APART: Final = timedelta(hours=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """One table's share of a month."""
+
+    parent: Parent
+    name: str
+    attached: bool
+    concurrently: bool = False
+    """It can be detached without an exclusive lock; PostgreSQL allows that where there is no default partition."""
+    detaching: bool = False
+    """Such a detach was begun and not ended."""
+
+    def detach(self) -> str:
+        how = " FINALIZE" if self.detaching else " CONCURRENTLY" if self.concurrently else ""
+        return f"ALTER TABLE {quoted(self.parent.table)} DETACH PARTITION {quoted(self.name)}{how}"
+
+    def mark(self) -> str:
+        return f"COMMENT ON TABLE {quoted(self.name)} IS '{MARK}'"
+
+    def attach_again(self, month: Month) -> str:
+        return f"ALTER TABLE {quoted(self.parent.table)} ATTACH PARTITION {quoted(self.name)} {for_values(month)}"
+
+    def unmark(self) -> str:
+        return f"COMMENT ON TABLE {quoted(self.name)} IS NULL"
+
+    def drop(self) -> str:
+        return f"DROP TABLE {quoted(self.name)}"
+
+
+@dataclass(frozen=True, slots=True)
+class ExpiredMonth:
+    """A month to be removed, its parts in the order in which they go: calls last."""
+
+    month: Month
+    parts: tuple[Part, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class RetentionPlan:
+    """What is to be removed, and what stays though its time is over."""
+
+    months: tuple[ExpiredMonth, ...]
+    held: tuple[Month, ...]
+    """Over, and on legal hold."""
+    back: tuple[ExpiredMonth, ...]
+    """Detached by a run before, and to be attached again: a hold came, or their time is not over by this clock."""
+    left: int
+    """Months that are left for the next run."""
+
+
+def plan_retention(
+    facts: Sequence[TableFacts],
+    marked: Collection[str],
+    held: Collection[Month],
+    now: datetime,
+    *,
+    keep_days: int,
+) -> RetentionPlan:
+    """The months whose last moment is older than ``keep_days`` days, those on hold apart.
+
+    ``marked`` are tables with the comment ``MARK``: a run before this one was cut short with them. They were over by
+    that run's clock, and must be by this one's, or they are put back.
+    """
+    last = now.astimezone(UTC) - timedelta(days=keep_days)
+    parts: dict[Month, list[Part]] = {}
+    for table in reversed(facts):
+        for month, part in _parts(table, marked).items():
+            parts.setdefault(month, []).append(part)
+    expired = [month for month in sorted(parts) if month.end <= last]
+    free = [month for month in expired if month not in held]
+    detached = {month: tuple(part for part in parts[month] if not part.attached) for month in sorted(parts)}
+    return RetentionPlan(
+        tuple(ExpiredMonth(month, tuple(parts[month])) for month in free[:MOST_MONTHS]),
+        tuple(month for month in expired if month in held),
+        tuple(ExpiredMonth(month, loose) for month, loose in detached.items() if loose and month not in free),
+        max(0, len(free) - MOST_MONTHS),
+    )
+
+
+def why_not_believed(wall: datetime, database: datetime, days_with_proof: int) -> str | None:
+    """Why nothing may be removed by this clock; None: it is believed.
+
+    ``days_with_proof`` counts the days on which something was recorded within the last ``PROOF_DAYS`` whole days: a
+    clock that jumped ahead has none behind it. A clock that went back removes less by itself.
+    """
+    if abs(wall - database) > CLOCKS_APART:
+        return "this machine's clock and the database's are more than an hour apart: set them right"
+    if days_with_proof < PROOFS:
+        return (
+            f"calls and jobs are recorded on {days_with_proof} of the {PROOF_DAYS} days before today, and {PROOFS} are "
+            "needed to believe the clock; if it is right, run: trunkline ops run retention --trust-clock yes"
+        )
+    return None
+
+
+def proof_days(now: datetime) -> tuple[datetime, datetime]:
+    """From and to when days with a proof are counted: whole days, today left out."""
+    today = now.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    return today - timedelta(days=PROOF_DAYS), today
+
+
+def _parts(facts: TableFacts, marked: Collection[str]) -> Mapping[Month, Part]:
+    parts = {}
+    for name in marked:
+        if (month := month_of_table(name, facts.parent.table)) is not None and name in facts.loose:
+            parts[month] = Part(facts.parent, name, attached=False)
+    for each in facts.partitions:
+        if (month := each.bounds.month) is not None:
+            parts[month] = Part(
+                facts.parent,
+                each.name,
+                attached=True,
+                concurrently=facts.default is None,
+                detaching=each.detaching,
+            )
+    return parts

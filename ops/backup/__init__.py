@@ -1,0 +1,1 @@
+"""Backups of the records' database, and what proves them: taken, kept, verified, restored."""

@@ -1,0 +1,76 @@
+"""The proof of a backup: restored into a throw-away server, replayed to its mark, compared, looked through."""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass
+from typing import Final
+from urllib.parse import parse_qs, urlsplit
+
+from ops.backup.catalogue import Backup, note
+from ops.backup.contents import differences, read
+from ops.backup.database import connected
+from ops.backup.errors import Damaged, NotTheSame, ToolFailed
+from ops.backup.programs import Programs, find_programs
+from ops.backup.restoring import Restored, Target, recovered
+from ops.backup.site import Site
+
+AMCHECK_SECONDS: Final = 6 * 3600.0
+_SHOWN: Final = 10
+NOTHING_TO_LOSE: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "8GB"}
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What the check of a backup found: it is good."""
+
+    restored: Restored
+    tables: int
+    rows: int
+    compare_s: float
+    amcheck_s: float
+
+
+async def check(site: Site, backup: Backup) -> Checked:
+    """Raises NotTheSame, Damaged, WalMissing, KeyMismatch, WrongVersion, ToolFailed: each says what is wrong."""
+    programs = find_programs(site.settings.postgres_programs, backup.server_version)
+    found: list[Restored] = []
+    async with site.workshop("check") as work:
+        data = work / "data"
+        target = Target(lsn=backup.mark_lsn)
+        options = dict(NOTHING_TO_LOSE)
+        async with recovered(site, backup, programs, data, target=target, options=options, found=found) as url:
+            began = time.monotonic()
+            await _compare(site, backup, url)
+            compared = time.monotonic()
+            await amcheck(programs, url)
+            done = time.monotonic()
+    await note(site.repository, backup, "restored", site.wall(), site.key)
+    return Checked(
+        restored=found[0],
+        tables=len(backup.contents.tables),
+        rows=backup.contents.rows,
+        compare_s=compared - began,
+        amcheck_s=done - compared,
+    )
+
+
+async def _compare(site: Site, backup: Backup, url: str) -> None:
+    async with connected(url) as connection:
+        percents = {name: table.percent for name, table in backup.contents.tables.items()}
+        contents = await read(connection, site.key, percents)
+    if found := differences(backup.contents, contents):
+        more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
+        raise NotTheSame(f"backup {backup.id} restores to something else: {'; '.join(found[:_SHOWN])}{more}")
+
+
+async def amcheck(programs: Programs, url: str) -> None:
+    """Look through every heap and every index of every database. Raises Damaged."""
+    parts = urlsplit(url)
+    query = parse_qs(parts.query)
+    arguments = ["--all", "--install-missing", "--no-strict-names", "--jobs=2", "--no-password"]
+    arguments += [f"--host={query['host'][0]}", f"--port={query['port'][0]}", f"--username={parts.username}"]
+    try:
+        await programs.run("pg_amcheck", *arguments, seconds=AMCHECK_SECONDS)
+    except ToolFailed as error:
+        raise Damaged(f"pg_amcheck finds damage in what was restored: {error}") from error

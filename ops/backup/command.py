@@ -1,0 +1,117 @@
+"""``trunkline ops backups`` and ``trunkline ops restore``."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import json
+import sys
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from engine.config import Settings
+from engine.errors import ConfigurationError
+from engine.records.erasure_rows import reapply
+from ops.backup.carrier import newest_age, read_status
+from ops.backup.catalogue import Backup, read_catalogue
+from ops.backup.restoring import Restored, Target, after_restore, parse_time, restore
+from ops.backup.site import Site
+from ops.backup.wal import position
+from ops.bench.report import text_table
+
+
+def list_backups(settings: Settings, *, as_json: bool = False) -> None:
+    """Print what is kept. Raises ConfigurationError, BackupError."""
+    site = Site.of(settings, time.time)
+    catalogue, ages = asyncio.run(_kept(site))
+    rows = [_row(backup) for backup in catalogue]
+    if as_json:
+        print(json.dumps({"place": site.repository.place, "backups": rows, "log_age_s": ages}, indent=2))
+        return
+    if rows:
+        cells = [["" if value is None else str(value) for value in row.values()] for row in rows]
+        print("\n".join(text_table(list(rows[0]), cells)))
+    else:
+        print(f"no backup in {site.repository.place}: `trunkline ops run backup` makes one")
+    for system, age in ages.items():
+        shown = f"{age:.0f} s ago" if age is not None else "never"
+        print(f"log of cluster {system}: last known whole {shown}")
+
+
+async def _kept(site: Site) -> tuple[list[Backup], dict[str, float | None]]:
+    catalogue = await read_catalogue(site.repository, site.key)
+    for fault in catalogue.faults:
+        print(f"DAMAGED: {fault}", file=sys.stderr)
+    ages: dict[str, float | None] = {}
+    for system in dict.fromkeys(backup.system_id for backup in catalogue.backups.values()):
+        age = newest_age(await read_status(site, system), site.wall())
+        ages[system] = round(age, 1) if age != float("inf") else None
+    return list(catalogue.backups.values()), ages
+
+
+def _row(backup: Backup) -> dict[str, str | int | None]:
+    return {
+        "id": backup.id,
+        "kind": backup.kind,
+        "over": backup.parent or None,
+        "MB": f"{backup.bytes / 1e6:.1f}",
+        "rows": backup.contents.rows,
+        "server": backup.server_version,
+        "whole at": _moment(backup.mark_at),
+        "verified": _moment(backup.verified_at),
+        "restored": _moment(backup.restored_at),
+        "encrypted": "yes" if backup.encrypted else "NO",
+    }
+
+
+def _moment(seconds: float | None) -> str | None:
+    if seconds is None:
+        return None
+    return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
+
+
+def run_restore(settings: Settings, data: Path, *, to_time: str = "", to_lsn: str = "", backup: str = "") -> None:
+    """Restore into ``data``, and say what was done and what is left to do. Raises ConfigurationError, BackupError."""
+    if to_time and to_lsn:
+        raise ConfigurationError("--to-time and --to-lsn: give one of them")
+    target = Target(parse_time(to_time) if to_time else None, _lsn(to_lsn) if to_lsn else None)
+    site = Site.of(settings, time.time)
+    folder = data.expanduser().absolute()
+    with erasing_again(settings):
+        restored = asyncio.run(restore(site, folder, identity=backup, target=target))
+    print("\n".join(told(restored, folder)))
+
+
+@contextlib.contextmanager
+def erasing_again(settings: Settings) -> Iterator[None]:
+    """Meanwhile every restored site loses again what was erased since its backup, before anybody can connect to it."""
+
+    async def erase(url: str) -> str:
+        done = await reapply(url, settings.paths.state_dir, key_file=settings.reports.erasure_key_file)
+        return f"{done.callers} erased callers were in it, {sum(done.rows.values())} rows of them are erased again"
+
+    after_restore.append(erase)
+    try:
+        yield
+    finally:
+        after_restore.remove(erase)
+
+
+def told(restored: Restored, folder: Path) -> Sequence[str]:
+    """For the operator."""
+    times = f"fetched {restored.fetch_s:.1f} s, recovered {restored.recovery_s:.1f} s"
+    return [
+        f"restored {folder} from backup {restored.backup} and {restored.log_bytes / 1e6:.0f} MB of log",
+        f"it took {restored.seconds:.1f} s ({times})",
+        *(f"after the restore: {each}" for each in restored.told),
+        "now start the server on it, then take a backup: `trunkline ops run backup`",
+    ]
+
+
+def _lsn(text: str) -> int:
+    try:
+        return position(text)
+    except ValueError:
+        raise ConfigurationError(f"--to-lsn: got {text!r}, expected a position such as 16/B374D848") from None

@@ -1,0 +1,38 @@
+"""The commands of backups, for the group ``trunkline ops``. Their bodies are imported when they are run."""
+# ruff: noqa: PLC0415 - that is what the imports inside the commands are for
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+
+def add_commands(group: typer.Typer) -> None:
+    """Add ``backups`` and ``restore``."""
+    group.command("backups")(backups)
+    group.command("restore")(restore)
+
+
+def backups(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
+    """List the backups that are kept, and how old the newest kept log is."""
+    from engine.config import load_settings
+    from ops.backup.command import list_backups
+
+    list_backups(load_settings(), as_json=as_json)
+
+
+def restore(
+    data_dir: Annotated[Path, typer.Option(metavar="DIR", help="An empty folder, or one to be made.")],
+    to_time: Annotated[
+        str, typer.Option(metavar="TIME", help="As it was then, such as 2026-11-22T02:15:00Z; none: as late as can be.")
+    ] = "",
+    to_lsn: Annotated[str, typer.Option(metavar="LSN", help="As it was at that position of the log.")] = "",
+    backup: Annotated[str, typer.Option(metavar="ID", help="Begin with this one; none: the newest that fits.")] = "",
+) -> None:
+    """Bring a site back: a data folder as it was, on which its server can be started. See docs/runbooks/restore.md."""
+    from engine.config import load_settings
+    from ops.backup.command import run_restore
+
+    run_restore(load_settings(), data_dir, to_time=to_time, to_lsn=to_lsn, backup=backup)

@@ -1,0 +1,170 @@
+"""Backups in a folder: a local disk, or one that another machine lends."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import secrets
+import threading
+from collections.abc import AsyncGenerator, AsyncIterable, Callable, Iterator
+from pathlib import Path
+from typing import Final, TypeVar, TypeVarTuple
+
+from ops.backup.errors import ObjectMissing, RepositoryGone
+from ops.backup.repository import Kept
+from ops.backup.streams import in_blocks
+from ops.backup.waits import within
+
+_WRITING: Final = ".writing-"
+"""Begins the name of what is not whole yet; a crash may leave one, ``sweep`` removes it."""
+_BLOCK: Final = 1 << 20
+T = TypeVar("T")
+Ts = TypeVarTuple("Ts")
+
+SECONDS: Final = 60.0
+"""Longest wait for one block: a disk of another machine may hang for ever."""
+
+
+class FolderRepository:
+    """A Repository. Files are readable by their owner alone."""
+
+    def __init__(self, folder: Path) -> None:
+        self._folder = folder
+
+    @property
+    def place(self) -> str:
+        """The folder."""
+        return str(self._folder)
+
+    async def put(self, name: str, source: AsyncIterable[bytes]) -> None:
+        """As the port says: written beside it, flushed to the disk, renamed, and the folder flushed."""
+        target = self._folder / name
+        writing = target.with_name(f"{_WRITING}{secrets.token_hex(8)}")
+        file = _File()
+        try:
+            await self._do(name, file.create, writing)
+            async for block in in_blocks(source, _BLOCK):
+                await self._do(name, file.write, block)
+            await self._do(name, file.flush)
+            await self._do(name, _publish, writing, target)
+        finally:
+            await _closed(file)
+            with contextlib.suppress(OSError):
+                writing.unlink(missing_ok=True)
+
+    async def get(self, name: str) -> AsyncGenerator[bytes, None]:
+        """As the port says."""
+        file = _File()
+        try:
+            await self._do(name, file.open, self._folder / name)
+            while block := await self._do(name, file.read):
+                yield block
+        finally:
+            await _closed(file)
+
+    async def listing(self, prefix: str) -> list[Kept]:
+        """As the port says."""
+        return await self._do(prefix, self._listed, prefix)
+
+    async def delete(self, name: str) -> None:
+        """As the port says; folders that are left empty go too."""
+        await self._do(name, self._remove, self._folder / name)
+
+    def _listed(self, prefix: str) -> list[Kept]:
+        return sorted(self._walk(prefix), key=lambda kept: kept.name)
+
+    def _walk(self, prefix: str) -> Iterator[Kept]:
+        for folder, _, files in os.walk(self._folder / prefix.rpartition("/")[0]):
+            for file in files:
+                path = Path(folder) / file
+                name = path.relative_to(self._folder).as_posix()
+                if not name.startswith(prefix) or file.startswith(_WRITING):
+                    continue
+                with contextlib.suppress(FileNotFoundError):  # removed meanwhile
+                    facts = path.stat()
+                    yield Kept(name, facts.st_size, facts.st_mtime)
+
+    def _remove(self, path: Path) -> None:
+        path.unlink(missing_ok=True)
+        for parent in path.parents:
+            if parent == self._folder:
+                break
+            with contextlib.suppress(OSError):  # another object is in it
+                parent.rmdir()
+
+    async def _do(self, name: str, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
+        try:
+            return await within(SECONDS, asyncio.to_thread(work, *arguments))
+        except FileNotFoundError as error:
+            raise ObjectMissing(f"{name} is not in {self.place}") from error
+        except TimeoutError as error:
+            raise RepositoryGone(f"{self.place} does not answer within {SECONDS:.0f} s") from error
+        except OSError as error:
+            raise RepositoryGone(f"{self.place} refuses {name or 'a listing'} ({error.strerror})") from error
+
+
+class _File:
+    """A file that threads work on. A wait for one of them may be given up while it works: so closing waits for it, and
+    nothing is done once it is closed, when its number may be another file's.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._descriptor = -1
+        self._closed = False
+
+    def create(self, path: Path) -> None:
+        """For writing."""
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        self._set(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+
+    def open(self, path: Path) -> None:
+        """For reading."""
+        self._set(path, os.O_RDONLY)
+
+    def _set(self, path: Path, flags: int) -> None:
+        with self._lock:
+            if not self._closed:
+                self._descriptor = os.open(path, flags | os.O_CLOEXEC, 0o600)
+
+    def read(self) -> bytes:
+        """The next block."""
+        with self._lock:
+            return b"" if self._closed else os.read(self._descriptor, _BLOCK)
+
+    def write(self, block: bytes) -> None:
+        """All of it."""
+        rest = memoryview(block)
+        with self._lock:
+            while rest and not self._closed:
+                rest = rest[os.write(self._descriptor, rest) :]
+
+    def flush(self) -> None:
+        """To the disk."""
+        with self._lock:
+            if not self._closed:
+                os.fsync(self._descriptor)
+
+    def close(self) -> None:
+        """For good."""
+        with self._lock:
+            self._closed = True
+            if self._descriptor >= 0:
+                os.close(self._descriptor)
+                self._descriptor = -1
+
+
+async def _closed(file: _File) -> None:
+    """Close it; a disk that hangs is not waited for longer than for anything else."""
+    with contextlib.suppress(TimeoutError):
+        await within(SECONDS, asyncio.shield(asyncio.to_thread(file.close)))
+
+
+def _publish(writing: Path, target: Path) -> None:
+    writing.rename(target)
+    folder = os.open(target.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)

@@ -1,0 +1,109 @@
+"""One backup from beginning to end: base, globals, mark, the log up to the mark, the record, the verification."""
+
+from __future__ import annotations
+
+import datetime
+import time
+from dataclasses import dataclass, field
+
+from ops.backup.carrier import Carrier, kept_until
+from ops.backup.catalogue import Backup, Catalogue, read_backup, read_catalogue, write_record
+from ops.backup.contents import marked
+from ops.backup.database import Server, alone, connected, facts
+from ops.backup.errors import ToolFailed
+from ops.backup.programs import Programs, find_programs
+from ops.backup.site import Site
+from ops.backup.slot import hold
+from ops.backup.taking import keep_globals, parent_of, stream_base
+from ops.backup.verifying import verify
+
+LOG_SECONDS = 300.0
+"""Longest wait until the log up to the mark is kept."""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A backup, and how long its parts took in seconds."""
+
+    backup: Backup
+    seconds: dict[str, float] = field(default_factory=dict)
+
+
+async def make(site: Site, url: str, *, full: bool = False) -> Made:
+    """Raises BackupError and its kinds; what was kept by then has no record and is removed by a later run."""
+    async with connected(url) as connection:
+        server = await facts(connection)
+        programs = find_programs(site.settings.postgres_programs, server.version)
+        catalogue = await read_catalogue(site.repository, site.key)
+        parent, why = parent_of(catalogue, site, server, full=full)
+        started, clock = site.wall(), time.monotonic()
+        identity = _identity(started, catalogue)
+        notes = [f"{'incremental' if parent else 'full'}: {why}", *catalogue.faults]
+        await hold(connection, site.settings.backup.wal_slot)  # from before the base on, or there would be a gap
+        async with site.workshop("backup") as work:
+            try:
+                parts, log = await stream_base(
+                    site, connection, url, programs, identity=identity, parent=parent, work=work
+                )
+            except ToolFailed as error:
+                if parent is None:
+                    raise
+                notes = [f"full: an incremental one failed ({error})", *notes[1:]]
+                parent = None
+                parts, log = await stream_base(
+                    site, connection, url, programs, identity=identity, parent=None, work=work
+                )
+    seconds = {"base": time.monotonic() - clock}
+    parts["globals"], more = await keep_globals(site, url, programs, identity)
+    mark = await marked(url, site.key)
+    seconds["mark"] = time.monotonic() - clock - sum(seconds.values())
+    await _keep_log(site, url, programs, server, mark.lsn)
+    seconds["log"] = time.monotonic() - clock - sum(seconds.values())
+    backup = Backup(
+        id=identity,
+        kind="incremental" if parent else "full",
+        parent=parent.id if parent else "",
+        started_at=started,
+        finished_at=site.wall(),
+        server_version=server.version,
+        tool_version=programs.version,
+        system_id=server.system_id,
+        database=server.database,
+        superuser=server.superuser,
+        segment_bytes=server.segment_bytes,
+        timeline=log.timeline,
+        start_lsn=log.start,
+        stop_lsn=log.stop,
+        mark_lsn=mark.lsn,
+        mark_at=mark.at,
+        contents=mark.contents,
+        key_id=site.key.id,
+        encrypted=site.key.encrypts,
+        parts=parts,
+        notes=(*notes, *more),
+    )
+    await write_record(site.repository, backup, site.key)
+    await verify(site, backup, programs)
+    seconds["verify"] = time.monotonic() - clock - sum(seconds.values())
+    return Made(await read_backup(site.repository, identity, site.key), seconds)
+
+
+async def _keep_log(site: Site, url: str, programs: Programs, server: Server, lsn: int) -> None:
+    """By the carrier that runs, or by one for this moment."""
+    async with alone(url, "wal") as free:
+        if free:
+            await Carrier(site, url, programs, server).carry(until_lsn=lsn, seconds=LOG_SECONDS)
+    if not free:
+        await kept_until(site, server, lsn, LOG_SECONDS)
+
+
+def _identity(now: float, catalogue: Catalogue) -> str:
+    """Of the second in which it begins, or the next that is free."""
+    while (identity := identity_now(now)) in catalogue.backups:
+        now += 1
+    return identity
+
+
+def identity_now(now: float) -> str:
+    """Of that second, such as ``20261122T021500Z``."""
+    return datetime.datetime.fromtimestamp(int(now), datetime.UTC).strftime("%Y%m%dT%H%M%SZ")

@@ -1,0 +1,182 @@
+"""Bringing a site back: a data folder, recovered to the point that is asked for, before anybody can connect to it."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import datetime
+import shutil
+import stat
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final
+
+from engine.errors import ConfigurationError
+from ops.backup.catalogue import Backup, read_catalogue
+from ops.backup.errors import BackupError
+from ops.backup.fetching import choose, fetch_data, fetch_log
+from ops.backup.programs import Programs, find_programs
+from ops.backup.site import Site
+from ops.backup.throwaway import Account, account, reachable, serving
+from ops.backup.wal import shown
+
+RECOVERY_SECONDS: Final = 6 * 3600.0
+
+AfterRestore = Callable[[str], Awaitable[str]]
+"""Called with the URL of the restored database (a superuser's, by a socket of ours) before anybody else can reach it;
+what it returns is told to the operator. Whatever it raises fails the restore: the site must not go up without it. It
+may be called again on the same database."""
+
+after_restore: Final[list[AfterRestore]] = []
+"""What is done to every restored site, in order. Callers who were erased after the backup was made are erased again by
+one of these."""
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """Up to where the log is replayed; nothing given: as far as it goes."""
+
+    time: float | None = None
+    """Seconds since 1970-01-01 UTC."""
+    lsn: int | None = None
+
+    @property
+    def options(self) -> dict[str, str]:
+        """Of the server."""
+        if self.lsn is not None:
+            return {"recovery_target_lsn": shown(self.lsn), "recovery_target_inclusive": "off"}
+        if self.time is not None:
+            moment = datetime.datetime.fromtimestamp(self.time, datetime.UTC)
+            return {"recovery_target_time": moment.strftime("%Y-%m-%d %H:%M:%S.%f+00")}
+        return {}
+
+
+@dataclass(frozen=True, slots=True)
+class Restored:
+    """What was done, and how long it took."""
+
+    backup: str
+    log_bytes: int
+    fetch_s: float
+    recovery_s: float
+    told: tuple[str, ...] = field(default=())
+
+    @property
+    def seconds(self) -> float:
+        """From the beginning until the data could be read."""
+        return self.fetch_s + self.recovery_s
+
+
+@contextlib.asynccontextmanager
+async def recovered(
+    site: Site,
+    backup: Backup,
+    programs: Programs,
+    data: Path,
+    *,
+    target: Target,
+    options: dict[str, str] | None = None,
+    found: list[Restored],
+) -> AsyncIterator[str]:
+    """The URL of the backup's database, recovered at ``data``; the times go into ``found``."""
+    began = time.monotonic()
+    who = account(site.settings)
+    catalogue = await read_catalogue(site.repository, site.key)
+    await asyncio.to_thread(_parents, data, who)
+    log = data.with_name(f"{data.name}.log")
+    try:
+        log_bytes = await fetch_log(site, backup, target.lsn, log)
+        await fetch_data(site, backup, catalogue, programs, data)
+        await asyncio.to_thread(_prepare, data, log, who)
+        fetched = time.monotonic()
+        recovery = {
+            "restore_command": f'cp "{log}/%f" "%p"',
+            "recovery_target_action": "promote",
+            "recovery_target_timeline": "latest",
+            **target.options,
+        }
+        async with (
+            site.workshop("programs") as work,
+            serving(
+                await reachable(programs, who, work),
+                data,
+                who,
+                {**recovery, **(options or {})},
+                seconds=RECOVERY_SECONDS,
+                role=backup.superuser,
+                database=backup.database,
+            ) as url,
+        ):
+            recovery_s = time.monotonic() - fetched
+            found.append(Restored(backup.id, log_bytes, fetched - began, recovery_s))
+            yield url
+    finally:
+        await asyncio.to_thread(shutil.rmtree, log, ignore_errors=True)
+
+
+async def restore(site: Site, data: Path, *, identity: str = "", target: Target) -> Restored:
+    """Make ``data`` the data folder of the site as it was at ``target``, with the hooks of ``after_restore`` done,
+    ready to be started. Raises BackupError and its kinds, ConfigurationError; then ``data`` is left empty.
+    """
+    if await asyncio.to_thread(_occupied, data):
+        raise ConfigurationError(f"{data} is not empty: move what is there out of the way, or name another folder")
+    catalogue = await read_catalogue(site.repository, site.key)
+    backup = choose(catalogue, identity=identity, before=target.time, before_lsn=target.lsn)
+    if target.lsn is not None and target.lsn < backup.stop_lsn:
+        raise BackupError(f"backup {backup.id} is whole from {shown(backup.stop_lsn)} on: take an older one")
+    programs = find_programs(site.settings.postgres_programs, backup.server_version)
+    found: list[Restored] = []
+    told: list[str] = []
+    done = False
+    try:
+        async with recovered(site, backup, programs, data, target=target, found=found) as url:
+            told += [await hook(url) for hook in after_restore]
+        done = True
+    finally:
+        if not done:
+            await asyncio.to_thread(shutil.rmtree, data, ignore_errors=True)
+    return Restored(backup.id, found[0].log_bytes, found[0].fetch_s, found[0].recovery_s, tuple(told))
+
+
+def _prepare(data: Path, log: Path, who: Account) -> None:
+    """A folder as the server wants it: it recovers from the log beside it, as its own owner."""
+    (data / "recovery.signal").touch()
+    (data / "standby.signal").unlink(missing_ok=True)
+    (data / "postmaster.pid").unlink(missing_ok=True)
+    data.chmod(0o700)
+    who.own(data)
+    who.own(log)
+
+
+def _occupied(data: Path) -> bool:
+    return data.exists() and (not data.is_dir() or any(data.iterdir()))
+
+
+def _parents(data: Path, who: Account) -> None:
+    """The way to ``data`` must be open for the server's user."""
+    data.parent.mkdir(parents=True, exist_ok=True)
+    if who.uid is None:
+        return
+    for parent in data.parents:
+        facts = parent.stat()
+        mine = facts.st_uid == who.uid and facts.st_mode & stat.S_IXUSR
+        if not mine and not facts.st_mode & stat.S_IXOTH:
+            raise ConfigurationError(
+                f"the server's user (number {who.uid}; PostgreSQL does not run as root) may not enter {parent}: "
+                "`chmod o+x` it, or name another folder"
+            )
+
+
+def parse_time(text: str) -> float:
+    """An ISO time with its offset from UTC. Raises ConfigurationError."""
+    try:
+        moment = datetime.datetime.fromisoformat(text)
+    except ValueError:
+        moment = None
+    if moment is None or moment.tzinfo is None:
+        raise ConfigurationError(
+            f"--to-time: got {text!r}, expected a time with its zone, such as 2026-11-22T02:15:00Z"
+        )
+    return moment.timestamp()

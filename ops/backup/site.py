@@ -1,0 +1,80 @@
+"""What every part of a backup works with: the database, the storage, the key, the clock."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import shutil
+import tempfile
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from engine.config import Settings
+from ops.backup.catalogue import Part
+from ops.backup.database import Server
+from ops.backup.errors import Damaged
+from ops.backup.repository import Repository, open_repository
+from ops.backup.sealing import Key, load_key, opened, sealed
+from ops.backup.streams import Meter, compressed, decompressed, read_ahead
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Of one installation."""
+
+    settings: Settings
+    repository: Repository
+    key: Key
+    wall: Callable[[], float]
+    """Seconds since 1970-01-01 UTC."""
+
+    @classmethod
+    def of(cls, settings: Settings, wall: Callable[[], float]) -> Site:
+        """As the settings say. Raises ConfigurationError."""
+        return cls(settings, open_repository(settings), load_key(settings.backup.key_file), wall)
+
+    async def keep(self, name: str, source: AsyncIterable[bytes]) -> Part:
+        """Compress, close and keep ``source``."""
+        plain, kept = Meter(), Meter()
+        read = read_ahead(plain.counted(source))
+        packed = read_ahead(compressed(read, self.settings.backup.level))
+        async with contextlib.aclosing(read), contextlib.aclosing(packed):
+            await self.repository.put(name, kept.through(sealed(name, packed, self.key)))
+        return Part(kept.bytes, kept.sha256, plain.bytes)
+
+    async def fetch(self, name: str, part: Part | None = None) -> AsyncGenerator[bytes, None]:
+        """What was kept under ``name``. Raises Damaged where it is not as ``part`` recorded it."""
+        kept, plain = Meter(), 0
+        source = self.repository.get(name)
+        read = read_ahead(kept.through(source) if part else source)
+        unpacked = read_ahead(decompressed(opened(name, read, self.key), name))
+        async with contextlib.aclosing(source), contextlib.aclosing(read), contextlib.aclosing(unpacked):
+            async for piece in unpacked:
+                plain += len(piece)
+                yield piece
+        if part is not None and (kept.sha256, plain) != (part.sha256, part.plain_bytes):
+            raise Damaged(f"{name} is not what was recorded: its digest or its size differs")
+
+    def workshop(self, purpose: str) -> contextlib.AbstractAsyncContextManager[Path]:
+        """As ``workshop`` below."""
+        return workshop(self.settings, purpose)
+
+
+@contextlib.asynccontextmanager
+async def workshop(settings: Settings, purpose: str) -> AsyncIterator[Path]:
+    """An empty folder that is gone when the block is left."""
+    parent = settings.backup.work_dir
+    if parent is not None:
+        await asyncio.to_thread(parent.mkdir, parents=True, exist_ok=True)
+    folder = Path(tempfile.mkdtemp(prefix=f"trunkline-{purpose}-", dir=parent))
+    try:
+        await asyncio.to_thread(folder.chmod, 0o711)  # for a server of another user; what is inside is closed to others
+        yield folder
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+def wal_prefix(server: Server | str) -> str:
+    """Where the log of a cluster is kept."""
+    return f"wal/{server if isinstance(server, str) else server.system_id}/"

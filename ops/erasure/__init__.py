@@ -1,0 +1,1 @@
+"""Where a caller's data is beside the tables, and how it is erased there."""

@@ -1,0 +1,1 @@
+"""Jobs that keep a site in order: partitions, backups, statistics, retention. Each runs as a Ray job or by hand."""

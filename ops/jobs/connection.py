@@ -1,0 +1,70 @@
+"""A job's connection to the records' database: bounded waits, and no two runs of one job at once."""
+
+from __future__ import annotations
+
+import contextlib
+import zlib
+from collections.abc import AsyncGenerator
+from typing import Any, Final
+
+import asyncpg
+
+from engine.errors import ConfigurationError
+from ops.jobs.job import Job, JobContext, JobFailed
+
+CONNECT_SECONDS: Final = 10.0
+LOCK_SECONDS: Final = 5
+STATEMENT_SECONDS: Final = 120
+
+DATABASE_FAULTS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What asyncpg raises. The text of these may show a row's values: tell their kind alone."""
+
+
+@contextlib.asynccontextmanager
+async def connected(database: str, *, statement_seconds: int = STATEMENT_SECONDS) -> AsyncGenerator[Any, None]:
+    """A connection. Every fault of the database inside is raised as JobFailed that names its kind alone."""
+    limits = {
+        "lock_timeout": f"{LOCK_SECONDS}s",
+        "statement_timeout": f"{statement_seconds}s",
+        "idle_in_transaction_session_timeout": "0",
+        "application_name": "trunkline-job",
+    }
+    connection = None
+    try:
+        connection = await asyncpg.connect(
+            database, timeout=CONNECT_SECONDS, command_timeout=statement_seconds + 5, server_settings=limits
+        )
+        yield connection
+    except DATABASE_FAULTS as error:
+        raise JobFailed(f"the records' database failed ({type(error).__name__})") from error
+    finally:
+        if connection is not None:
+            connection.terminate()
+
+
+@contextlib.asynccontextmanager
+async def alone(database: str, job: str) -> AsyncGenerator[bool, None]:
+    """Whether no other run of ``job`` is under way; none begins inside the block.
+
+    The lock belongs to a transaction on a connection of its own, so that it goes with the process that holds it and
+    cannot outlive a failed run on a connection that is used again.
+    """
+    async with connected(database) as connection, connection.transaction():
+        key = zlib.crc32(f"trunkline job {job}".encode())
+        yield await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", key)
+
+
+def refuse_unknown_arguments(job: Job, context: JobContext) -> None:
+    """Raises ConfigurationError for an argument that ``job`` does not know. Shows no value: it may be a number."""
+    for name in context.arguments:
+        if name not in job.arguments:
+            known = ", ".join(f"--{each}" for each in job.arguments) or "none"
+            raise ConfigurationError(f"{job.name} knows no argument of that name (it knows: {known})")
+
+
+def switch(context: JobContext, name: str) -> bool:
+    """An argument that is ``yes`` or ``no`` (also ``true`` and ``false``). Raises ConfigurationError for others."""
+    given = context.arguments.get(name, "no").lower()
+    if given not in {"yes", "no", "true", "false", ""}:
+        raise ConfigurationError(f"--{name}: expected yes or no")
+    return given in {"yes", "true", ""} and name in context.arguments

@@ -1,0 +1,74 @@
+"""The records' database as the jobs reach it."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncIterator
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+from engine.config import Secret, Settings
+from engine.records.partition_facts import SESSION
+from ops.jobs.job import JobFailed
+
+CONNECT_SECONDS: Final = 10.0
+LOCK_MS: Final = 3000
+"""Longest wait for a lock: calls that are recorded wait behind whoever waits for an exclusive one."""
+STATEMENT_MS: Final = 600_000
+AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+
+
+def records_database(settings: Settings) -> str:
+    """URL of the records' database; empty where there is none by the settings.
+
+    Raises JobFailed where it should be there and does not run.
+    """
+    source = _source(settings)
+    if source == "none":
+        return ""
+    if source != "embedded":
+        return source
+    file = _embedded_folder(settings) / "url"
+    try:
+        return file.read_text(encoding="utf-8").strip()
+    except OSError as error:
+        raise JobFailed(
+            "the embedded PostgreSQL does not run: start `trunkline up`, or set TRUNKLINE_DATABASE"
+        ) from error
+
+
+def _source(settings: Settings) -> str:
+    given: object = getattr(getattr(settings, "records", None), "database", "embedded")
+    return given.reveal() if isinstance(given, Secret) else str(given)
+
+
+def _embedded_folder(settings: Settings) -> Path:
+    given = str(getattr(getattr(settings, "records", None), "database_dir", ""))
+    return Path(given) if given else settings.paths.state_dir / "postgres"
+
+
+@contextlib.asynccontextmanager
+async def connected(
+    url: str, *, lock_ms: int = LOCK_MS, statement_ms: int = STATEMENT_MS, timeout: float = CONNECT_SECONDS
+) -> AsyncIterator[Any]:
+    """An asyncpg connection for one job, in UTC, whose waits for locks and statements are bounded.
+
+    Raises JobFailed where the database is away; errors of the statements pass through.
+    """
+    bounds = {
+        "lock_timeout": str(lock_ms),
+        "statement_timeout": str(statement_ms),
+        "idle_in_transaction_session_timeout": "0",
+    }
+    try:
+        connection = await asyncpg.connect(url, timeout=timeout, server_settings={**SESSION, **bounds})
+    except (*AWAY, asyncpg.PostgresError, ValueError) as error:
+        # The text of such an error may show an address or a name: its kind is enough.
+        raise JobFailed(f"the records' database cannot be reached ({type(error).__name__})") from error
+    try:
+        yield connection
+    finally:
+        with contextlib.suppress(*AWAY, asyncpg.PostgresError):
+            await connection.close(timeout=5)

@@ -1,0 +1,116 @@
+"""The job ``restore-check``: restores the newest backup into a throw-away server and compares it with what it was."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from dataclasses import replace
+
+from ops.backup.carrier import newest_age, read_status
+from ops.backup.catalogue import read_catalogue
+from ops.backup.checking import NOTHING_TO_LOSE, amcheck, check
+from ops.backup.database import alone, connected, database_url, facts
+from ops.backup.fetching import choose
+from ops.backup.pgbackrest import PgBackRest
+from ops.backup.programs import find_programs
+from ops.backup.restoring import RECOVERY_SECONDS
+from ops.backup.site import Site, workshop
+from ops.backup.throwaway import account, reachable, serving
+from ops.backup.wal import shown
+from ops.jobs.backup import NOT_SET_UP, UNDER_WAY, chosen, told
+from ops.jobs.job import Job, JobContext, Report, Verdict
+
+
+async def run(context: JobContext) -> Report:
+    """Raises BackupError and its kinds, ConfigurationError: each is a check that failed, and says why."""
+    identity = chosen(context, "backup")
+    if context.settings.backup.tool == "pgbackrest":
+        return await _by_pgbackrest(context)
+    if not context.settings.backup.to:
+        return NOT_SET_UP
+    url = database_url(context.settings, context.database)
+    site = Site.of(context.settings, context.wall)
+    catalogue = await read_catalogue(site.repository, site.key)
+    newest = catalogue.newest
+    if not identity and newest is not None:
+        identity = newest.id  # the newest, verified or not: it is what a disaster would find
+    backup = choose(catalogue, identity=identity, before=None, before_lsn=None)
+    if context.dry_run:
+        print(f"restore backup {backup.id} up to {shown(backup.mark_lsn)} into a throw-away server and compare it")
+        return Report(Verdict.OK, "nothing was done: a dry run")
+    began = time.monotonic()
+    async with alone(url, "restore-check") as free:
+        if not free:
+            return UNDER_WAY
+        checked = await check(site, backup)
+    log_age = newest_age(await read_status(site, backup.system_id), context.wall())
+    restored = checked.restored
+    figures = {
+        "recovery_seconds": restored.seconds,
+        "fetch_seconds": restored.fetch_s,
+        "replay_seconds": restored.recovery_s,
+        "compare_seconds": checked.compare_s,
+        "amcheck_seconds": checked.amcheck_s,
+        "rows": float(checked.rows),
+        "tables": float(checked.tables),
+        "log_bytes": float(restored.log_bytes),
+        "log_age_seconds": log_age,
+        "backup_age_seconds": context.wall() - backup.finished_at,
+        "seconds": time.monotonic() - began,
+    }
+    summary = (
+        f"backup {backup.id} restores in {restored.seconds:.1f} s: {checked.rows} rows in {checked.tables} tables are "
+        "as they were"
+    )
+    details = told(replace(backup, notes=catalogue.faults))
+    if catalogue.faults:
+        return Report(Verdict.FAILED, f"{summary}; yet {catalogue.faults[0]}", details, figures)
+    return Report(Verdict.OK, summary, details, figures)
+
+
+async def _by_pgbackrest(context: JobContext) -> Report:
+    """Its repository verified, its newest backup restored, replayed and looked through; nobody recorded what was in it.
+
+    Raises ToolFailed, Damaged.
+    """
+    tool = PgBackRest.found(context.settings)
+    if context.dry_run:
+        print(f"pgbackrest --stanza={tool.stanza} verify, then restore into a throw-away server")
+        return Report(Verdict.OK, "nothing was done: a dry run")
+    url = database_url(context.settings, context.database)
+    async with connected(url) as connection:
+        server = await facts(connection)
+    programs, who = find_programs(context.settings.postgres_programs, server.version), account(context.settings)
+    began = time.monotonic()
+    await tool.verify()
+    newest = (await tool.info())[-1]
+    verified = time.monotonic()
+    async with workshop(context.settings, "check") as work:
+        data = work / "data"
+        await asyncio.to_thread(data.mkdir, 0o700)
+        who.own(data)
+        await tool.restore(data)
+        options = dict(NOTHING_TO_LOSE)
+        usable = await reachable(programs, who, work)
+        async with serving(
+            usable, data, who, options, seconds=RECOVERY_SECONDS, role=server.superuser, database=server.database
+        ) as restored:
+            ready = time.monotonic()
+            await amcheck(programs, restored)
+    figures = {
+        "recovery_seconds": ready - verified,
+        "amcheck_seconds": time.monotonic() - ready,
+        "backup_age_seconds": context.wall() - newest.stopped_at,
+        "seconds": time.monotonic() - began,
+    }
+    summary = f"backup {newest.label} of pgBackRest restores in {ready - verified:.1f} s and is not damaged"
+    return Report(Verdict.OK, summary, {"id": newest.label, "kind": newest.kind, "tool": tool.version}, figures)
+
+
+JOB = Job(
+    "restore-check",
+    "Restore the newest backup into a throw-away server, compare it with what it was, measure how long it takes.",
+    run,
+    schedule="15 4 * * *",
+    arguments={"backup": "id of the one to check; none: the newest"},
+)

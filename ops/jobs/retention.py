@@ -1,0 +1,267 @@
+"""Removes what has had its time: the words of calls after a while, and whole months after a longer one.
+
+A month goes as a whole: its three tables are detached in one transaction, exported where a folder is set, and dropped
+in one. What a run leaves half done is marked in the database, and the next run ends it. A legal hold is looked at again
+in each of these transactions, behind a lock that keeps new ones out.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from datetime import UTC, datetime, timedelta
+from typing import Any, Final
+
+from engine.errors import ConfigurationError
+from engine.records.months import Month
+from engine.records.partition_facts import queries, read_facts
+from engine.records.partitions import PARENTS, quoted
+from engine.records.retention import (
+    MARK,
+    ExpiredMonth,
+    RetentionPlan,
+    plan_retention,
+    proof_days,
+    why_not_believed,
+)
+from ops.jobs.database import LOCK_MS, connected
+from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
+from ops.jobs.month_export import export_table
+from ops.jobs.partitions import BUSY, DDL_LOCK, FAULTS, LOCK_PAUSE, LOCK_TRIES, reason
+
+WINDOW: Final = timedelta(hours=1)
+"""Of calls whose words one transaction removes: few rows are locked, and each is looked at once."""
+WINDOW_PAUSE: Final = 0.02
+"""Seconds after a transaction that removed something: calls are being recorded beside it."""
+_TEXTS: Final = (("turns", "remove_turn_texts"), ("tools", "remove_tool_texts"), ("calls", "mark_texts_removed"))
+
+
+class _Held(Exception):
+    """A hold was placed on a month that was about to go."""
+
+
+async def run(context: JobContext) -> Report:
+    """Raises JobFailed where the database is away or the clock is not to be believed, ConfigurationError."""
+    trusted = _trusted(context)
+    if not context.database:
+        return Report(Verdict.SKIPPED, "there is no records' database (TRUNKLINE_DATABASE)")
+    now = datetime.fromtimestamp(context.wall(), UTC)
+    async with connected(context.database, lock_ms=LOCK_MS) as connection:
+        before = now - timedelta(days=context.settings.retention.text_days)
+        planned = await _planned(connection, context, now)
+        oldest = await connection.fetchval(queries()["oldest_text"], before, "-infinity")
+        if (planned.months or oldest) and not trusted:
+            await _believe(connection, now)
+        if context.dry_run:
+            return _dry(planned, dict(await connection.fetchrow(queries()["texts_to_remove"], before)), before)
+        figures: dict[str, float] = {"held_months": len(planned.held), "months": 0, "rows": 0, "exported_bytes": 0}
+        if oldest is not None:
+            figures |= await _remove_texts(connection, oldest, before, now)
+        return await _remove_months(connection, context, planned, figures)
+
+
+def _trusted(context: JobContext) -> bool:
+    given = context.arguments.get("trust-clock", "no")
+    if given not in ("yes", "no"):
+        raise ConfigurationError(f"--trust-clock: got {given!r}, expected yes or no")
+    return given == "yes"
+
+
+async def _planned(connection: Any, context: JobContext, now: datetime) -> RetentionPlan:
+    facts, marked = [], set()
+    for parent in PARENTS:
+        facts.append(await read_facts(connection, parent, count_default=False))
+        loose = await connection.fetch(queries()["loose_beside"], parent.table)
+        marked |= {row["name"] for row in loose if row["comment"] == MARK}
+    held = await _held(connection)
+    return plan_retention(facts, marked, held, now, keep_days=context.settings.retention.metadata_days)
+
+
+async def _held(connection: Any) -> frozenset[Month]:
+    return frozenset(Month(row["year"], row["month"]) for row in await connection.fetch(queries()["held_months"]))
+
+
+async def _believe(connection: Any, now: datetime) -> None:
+    """Raises JobFailed where the clock is not to be believed."""
+    proofs = await connection.fetchval(queries()["days_with_proof"], *proof_days(now))
+    doubt = why_not_believed(now, await connection.fetchval("SELECT clock_timestamp()"), proofs)
+    if doubt:
+        raise JobFailed(f"nothing was removed: {doubt}")
+
+
+async def _remove_texts(connection: Any, oldest: datetime, before: datetime, now: datetime) -> dict[str, float]:
+    """Rows changed, by table. What is older than ``oldest`` goes first, then a window of calls after the other."""
+    changed = {f"texts_removed.{name}": 0.0 for name, _ in _TEXTS}
+    start, end = "-infinity", min(oldest.replace(minute=0, second=0, microsecond=0), before)
+    while True:
+        rows = await _patiently(_remove_window, connection, start, end, now)
+        for name, number in rows.items():
+            changed[f"texts_removed.{name}"] += number
+        start = end.isoformat()
+        next_one = end if any(rows.values()) else await connection.fetchval(queries()["oldest_text"], before, start)
+        if next_one is None or next_one >= before:
+            return changed
+        end = min(next_one.replace(minute=0, second=0, microsecond=0) + WINDOW, before)
+        await asyncio.sleep(WINDOW_PAUSE)
+
+
+async def _remove_window(connection: Any, start: str, end: datetime, now: datetime) -> dict[str, int]:
+    async with connection.transaction():
+        return {
+            name: int(
+                (
+                    await connection.execute(queries()[query], start, end, *((now,) if name == "calls" else ()))
+                ).rpartition(" ")[2]
+            )
+            for name, query in _TEXTS
+        }
+
+
+async def _remove_months(
+    connection: Any, context: JobContext, planned: RetentionPlan, figures: dict[str, float]
+) -> Report:
+    removed, faults, files = [], [], []
+    held = list(map(str, planned.held))
+    for month in planned.back:
+        try:
+            await _patiently(_attach_again, connection, month)
+        except FAULTS as error:
+            faults.append(f"{month.month} could not be attached again: {reason(error)}")
+    for expired in planned.months:
+        try:
+            files += await _remove_month(connection, context, expired, figures)
+        except _Held:
+            held.append(str(expired.month))
+        except (*FAULTS, JobFailed) as error:
+            faults.append(f"{expired.month}: {reason(error)}")
+        else:
+            removed.append(str(expired.month))
+            figures["months"] += 1
+    details: dict[str, Any] = {"removed": removed, "on_hold": held, "left": planned.left, "files": files}
+    details["attached_again"] = [str(each.month) for each in planned.back]
+    texts = figures.get("texts_removed.turns", 0) + figures.get("texts_removed.tools", 0)
+    summary = f"{len(removed)} months removed, {len(held)} kept on legal hold, {texts:g} texts removed"
+    if faults:
+        return Report(Verdict.FAILED, f"{summary}; {'; '.join(faults)}", details, figures)
+    return Report(Verdict.OK, summary, details, figures)
+
+
+async def _remove_month(
+    connection: Any, context: JobContext, expired: ExpiredMonth, figures: dict[str, float]
+) -> list[dict[str, Any]]:
+    """The files it was exported to. Raises _Held, JobFailed, asyncpg.PostgresError; then the month is still there."""
+    await _patiently(_detach, connection, expired)
+    exported: dict[str, int] = {}
+    files = []
+    folder = context.settings.retention.export_dir
+    for part in expired.parts if folder is not None else ():
+        assert folder is not None
+        written = await export_table(connection, part.name, folder)
+        exported[part.name] = written.rows
+        figures["exported_bytes"] += written.size
+        files.append({"file": written.file.name, "rows": written.rows, "sha256": written.sha256})
+    figures["rows"] += await _patiently(_drop, connection, expired, exported)
+    return files
+
+
+async def _detach(connection: Any, expired: ExpiredMonth) -> None:
+    """Raises _Held."""
+    for part in expired.parts:
+        if part.attached and (part.concurrently or part.detaching):  # not allowed inside a transaction
+            if expired.month in await _held(connection):
+                raise _Held
+            await connection.execute(part.detach())
+            await connection.execute(part.mark())
+    async with connection.transaction(isolation="read_committed"):
+        await _keep_holds_out(connection, expired.month)
+        for part in expired.parts:
+            if part.attached and not part.concurrently and not part.detaching:
+                await connection.execute(part.detach())
+                await connection.execute(part.mark())
+
+
+async def _drop(connection: Any, expired: ExpiredMonth, exported: dict[str, int]) -> int:
+    """Rows that are gone. Raises _Held, with the month put back, and JobFailed where the export lacks a row."""
+    try:
+        async with connection.transaction(isolation="read_committed"):
+            await _keep_holds_out(connection, expired.month)
+            rows = 0
+            for part in expired.parts:
+                await connection.execute(f"LOCK TABLE {quoted(part.name)} IN ACCESS EXCLUSIVE MODE")
+                if await _holds_one(connection, part.name):
+                    raise _Held  # noqa: TRY301 - the transaction is to be rolled back
+                there = await connection.fetchval(f"SELECT count(*) FROM {quoted(part.name)}")  # noqa: S608
+                if exported.get(part.name, there) != there:
+                    raise JobFailed(f"{part.name} has other rows than its export: not dropped")
+                rows += there
+                await connection.execute(part.drop())
+    except _Held:
+        await _attach_again(connection, expired)
+        raise
+    return rows
+
+
+async def _attach_again(connection: Any, expired: ExpiredMonth) -> None:
+    async with connection.transaction(isolation="read_committed"):
+        await connection.execute("SELECT pg_advisory_xact_lock($1)", DDL_LOCK)
+        for part in expired.parts:
+            await connection.execute(part.attach_again(expired.month))
+            await connection.execute(part.unmark())
+
+
+async def _keep_holds_out(connection: Any, month: Month) -> None:
+    """No hold is placed until this transaction ends. Raises _Held where there is one."""
+    await connection.execute("SELECT pg_advisory_xact_lock($1)", DDL_LOCK)
+    await connection.execute("LOCK TABLE legal_holds IN SHARE MODE")
+    if month in await _held(connection):
+        raise _Held
+
+
+async def _holds_one(connection: Any, table: str) -> bool:
+    """Whether a table that is no partition any more has a call on hold, whatever month the hold speaks of."""
+    column = "id" if table.startswith("calls_") else "call_id"
+    held: bool = await connection.fetchval(
+        f"SELECT EXISTS (SELECT FROM {quoted(table)} t JOIN legal_holds h ON h.call_id = t.{column}"  # noqa: S608
+        " WHERE h.released_at IS NULL)"
+    )
+    return held
+
+
+async def _patiently(what: Any, *arguments: Any) -> Any:
+    """Again, a little later, where its locks cannot be had: calls come first."""
+    for _ in range(LOCK_TRIES - 1):
+        try:
+            return await what(*arguments)
+        except BUSY:
+            await asyncio.sleep(LOCK_PAUSE)
+    return await what(*arguments)
+
+
+def _dry(planned: RetentionPlan, due: dict[str, int], before: datetime) -> Report:
+    """Print the SQL."""
+    for name, query in _TEXTS:
+        if due[name]:
+            text = queries()[query].replace("$1", "'-infinity'").replace("$2", f"'{before.isoformat()}'")
+            print(f"-- {due[name]} rows, an hour of calls at a time\n{text.replace('$3', 'now()')};")
+    for expired in planned.months:
+        lines = [f"SET LOCAL lock_timeout = {LOCK_MS}", "LOCK TABLE legal_holds IN SHARE MODE"]
+        lines += [line for part in expired.parts if part.attached for line in (part.detach(), part.mark())]
+        drops = [part.drop() for part in expired.parts]
+        print("\n".join([f"-- {expired.month}", "BEGIN;", *(f"{line};" for line in lines), "COMMIT;"]))
+        print("-- exported here, where TRUNKLINE_RETENTION_EXPORT_DIR is set\nBEGIN;")
+        print("\n".join([*(f"{line};" for line in drops), "COMMIT;"]))
+    details = {
+        "months": [str(each.month) for each in planned.months],
+        "on_hold": list(map(str, planned.held)),
+        "texts": due,
+    }
+    return Report(Verdict.OK, f"{len(planned.months)} months would be removed", details)
+
+
+JOB: Final = Job(
+    name="retention",
+    help="Removes the words of calls, and later whole months, when their time is over.",
+    run=run,
+    schedule="40 3 * * *",
+    arguments={"trust-clock": "yes: remove though too few days are recorded to believe the clock"},
+    time_limit=7200,
+)

@@ -1,0 +1,145 @@
+"""The table ``ops_runs``: what ran, when, and how it ended."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import platform
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Final
+
+import asyncpg
+
+import engine.records
+from engine.records.partition_facts import named_queries
+from ops.jobs.database import AWAY, connected
+from ops.jobs.job import JobFailed, Report, Verdict
+
+RECORD_SECONDS: Final = 10.0
+LONGEST_SUMMARY: Final = 2000
+LONGEST_DETAILS: Final = 200_000
+"""Characters of JSON; what is longer is not recorded."""
+
+
+@dataclass(frozen=True, slots=True)
+class Run:
+    """One run of a job."""
+
+    id: str
+    trigger: str
+    """``schedule``, ``catch-up``, ``hand`` or ``job`` (a trigger from outside: a timer, Kubernetes, ``ray job``)."""
+
+
+@dataclass(frozen=True, slots=True)
+class RunRow:
+    """A run as it is recorded."""
+
+    id: str
+    job: str
+    trigger: str
+    node: str
+    started_at: float
+    finished_at: float | None
+    verdict: Verdict | None
+    """None: it runs, or it was killed."""
+    summary: str
+    figures: Mapping[str, float]
+
+
+@lru_cache(maxsize=1)
+def queries() -> dict[str, str]:
+    """The named queries of ``ops_runs.sql``."""
+    return named_queries(Path(engine.records.__file__).parent / "sql" / "ops_runs.sql")
+
+
+class Runs:
+    """Reads and writes ``ops_runs``; each method opens a connection of its own, for a job may run for hours.
+
+    Every method raises JobFailed where the database is away or has no such table.
+    """
+
+    def __init__(self, database: str) -> None:
+        self._database = database
+
+    async def begin(self, run: Run, job: str, now: float) -> bool:
+        """Record that it begins; False where a run of that id was begun before. The caller holds the job's lock."""
+        async with _asking(self._database) as connection:
+            await connection.fetch(queries()["bury_runs"], job, _moment(now))
+            row = await connection.fetchrow(
+                queries()["begin_run"], run.id, job, run.trigger, platform.node(), _moment(now)
+            )
+            return row is not None
+
+    async def end(self, run: Run, report: Report, now: float) -> None:
+        """Record how it ended."""
+        details = json.dumps(report.details, ensure_ascii=False, default=str)
+        if len(details) > LONGEST_DETAILS:
+            details = json.dumps({"omitted": f"{len(details)} characters"})
+        async with _asking(self._database) as connection:
+            await connection.execute(
+                queries()["end_run"],
+                run.id,
+                _moment(now),
+                report.verdict.value,
+                report.summary[:LONGEST_SUMMARY],
+                details,
+                json.dumps(dict(report.figures)),
+            )
+
+    async def known(self, ids: Collection[str]) -> frozenset[str]:
+        """Those of ``ids`` that were begun."""
+        async with _asking(self._database) as connection:
+            return frozenset(row["id"] for row in await connection.fetch(queries()["known_runs"], list(ids)))
+
+    async def first(self) -> float | None:
+        """When the first run of all began; None where there was none yet."""
+        async with _asking(self._database) as connection:
+            at = await connection.fetchval(queries()["first_run"])
+            return None if at is None else at.timestamp()
+
+    async def latest(self) -> tuple[list[RunRow], dict[str, float]]:
+        """The last run of each job, and when each last succeeded."""
+        async with _asking(self._database) as connection:
+            rows = [_row(row) for row in await connection.fetch(queries()["latest_runs"])]
+            successes = await connection.fetch(queries()["latest_successes"])
+            return rows, {row["job"]: row["finished_at"].timestamp() for row in successes}
+
+    async def history(self, job: str | None, limit: int) -> list[RunRow]:
+        """The last runs, the newest first."""
+        async with _asking(self._database) as connection:
+            return [_row(row) for row in await connection.fetch(queries()["history"], job, limit)]
+
+
+@contextlib.asynccontextmanager
+async def _asking(database: str) -> AsyncIterator[Any]:
+    """A short connection whose every fault is a JobFailed."""
+    async with connected(database, statement_ms=int(RECORD_SECONDS * 1000), timeout=RECORD_SECONDS) as connection:
+        try:
+            yield connection
+        except asyncpg.UndefinedTableError as error:
+            raise JobFailed("the records' database has no table ops_runs: run `trunkline db migrate`") from error
+        except (*AWAY, asyncpg.PostgresError) as error:
+            raise JobFailed(f"the records' database failed ({type(error).__name__})") from error
+
+
+def _row(row: Any) -> RunRow:
+    finished = row["finished_at"]
+    return RunRow(
+        id=row["id"],
+        job=row["job"],
+        trigger=row["trigger"],
+        node=row["node"],
+        started_at=row["started_at"].timestamp(),
+        finished_at=None if finished is None else finished.timestamp(),
+        verdict=None if row["verdict"] is None else Verdict(row["verdict"]),
+        summary=row["summary"],
+        figures=json.loads(row["figures"]),
+    )
+
+
+def _moment(wall: float) -> datetime:
+    return datetime.fromtimestamp(wall, UTC)

@@ -1,0 +1,89 @@
+"""The Ray actor that begins the jobs at their times: one a cluster, restarted by Ray where it dies."""
+# ruff: noqa: PLC0415 - whoever names this actor does not pay for what it imports where it runs
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import ray
+
+from engine.config import Settings
+
+logger = logging.getLogger(__name__)
+
+NAME: Final = "ops-scheduler"
+STOP_SECONDS: Final = 25.0
+
+
+@ray.remote(num_cpus=0, max_restarts=-1)
+class SchedulerActor:
+    """Keeps nothing: what ran stands in the database, and a restarted one goes on from there by itself."""
+
+    async def __init__(self, settings: Settings, *, dashboard: str, folder: str) -> None:  # type: ignore[misc]
+        """``dashboard``: URL of Ray's job server; empty: runs are processes beside this one. ``folder``: the working
+        directory of runs; empty: as the cluster has it."""
+        from engine.logs import configure_logging
+        from ops.jobs.catalogue import catalogue
+        from ops.scheduling import Scheduler
+
+        configure_logging(settings.logging)
+        found = catalogue()
+        if found.faults:
+            logger.warning("some jobs do not run: %s", "; ".join(found.faults.values()))
+        try:
+            self._submitter = await _submitter(settings, dashboard, folder)
+            self._scheduler = Scheduler(settings, found.jobs, self._submitter, wall=time.time)
+        except Exception as error:
+            logger.error("jobs do not run by themselves: %s", error)
+            raise
+        self._task: asyncio.Task[None] | None = asyncio.create_task(self._scheduler.run())
+
+    async def status(self) -> dict[str, Any]:
+        """When each job is due next, and which run now."""
+        return {"next": self._scheduler.next_times(), "running": sorted(await self._submitter.running())}
+
+    async def stop(self) -> None:
+        """Begin nothing more, and end what runs beside this process."""
+        if self._task is not None:
+            self._task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._task
+            self._task = None
+            await self._submitter.close()
+
+
+async def _submitter(settings: Settings, dashboard: str, folder: str) -> Any:
+    from ops.jobs.submitting import ProcessSubmitter, RayJobSubmitter
+
+    processes = ProcessSubmitter(settings.paths.logs, Path(folder or "."))
+    if not dashboard:
+        return processes
+    from ray.job_submission import JobSubmissionClient
+
+    try:
+        client = await asyncio.to_thread(JobSubmissionClient, dashboard)
+    except (ConnectionError, RuntimeError) as error:
+        logger.warning("Ray's job server does not answer (%s): runs are processes here", type(error).__name__)
+        return processes
+    return RayJobSubmitter(client, processes, Path(folder) if folder else None)
+
+
+def start_scheduler(settings: Settings, *, dashboard: str, folder: str) -> Any:
+    """The scheduler's handle; it is made where there is none yet. Nobody waits for it: it tells its faults itself."""
+    actor = SchedulerActor.options(  # type: ignore[attr-defined]
+        name=NAME, lifetime="detached", get_if_exists=True
+    )
+    return actor.remote(settings, dashboard=dashboard, folder=folder)
+
+
+def stop_scheduler(handle: Any) -> None:
+    """End it and what runs beside it, within a bounded time."""
+    with contextlib.suppress(ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
+        ray.get(handle.stop.remote(), timeout=STOP_SECONDS)
+    with contextlib.suppress(ray.exceptions.RayError):
+        ray.kill(handle)

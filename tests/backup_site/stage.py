@@ -1,0 +1,84 @@
+"""A site whose backups are tested: its database, a storage, a key, the jobs called as the framework calls them."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import asyncpg
+
+from engine.config import Settings, load_settings
+from ops.backup.site import Site
+from ops.jobs import backup, dump, restore_check, wal
+from ops.jobs.job import JobContext, Report
+
+JOBS = {job.name: job for job in (backup.JOB, wal.JOB, restore_check.JOB, dump.JOB)}
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One site."""
+
+    url: str
+    settings: Settings
+    folder: Path
+    """Of the storage, where it is one."""
+
+    @property
+    def site(self) -> Site:
+        """As the jobs open it."""
+        return Site.of(self.settings, time.time)
+
+    def context(self, **arguments: str) -> JobContext:
+        """For a job."""
+        return JobContext(self.settings, self.url, time.time, arguments)
+
+    async def run(self, job: str, **arguments: str) -> Report:
+        """Run a job as the framework does."""
+        return await JOBS[job].run(self.context(**arguments))
+
+    def having(self, **changes: Any) -> Stage:
+        """The same site with other settings of its backups."""
+        changed = dataclasses.replace(self.settings.backup, **changes)
+        return dataclasses.replace(self, settings=dataclasses.replace(self.settings, backup=changed))
+
+    async def sql(self, text: str, *values: Any) -> Any:
+        """One statement on the live database; its value."""
+        connection = await asyncpg.connect(self.url)
+        try:
+            return await connection.fetchval(text, *values)
+        finally:
+            await connection.close()
+
+
+def new_stage(url: str, folder: Path, *, to: str = "", more: dict[str, str] | None = None) -> Stage:
+    """A site with a key of its own, its backups in ``folder`` or at ``to``."""
+    folder.mkdir(parents=True, exist_ok=True)
+    key = folder / "key"
+    key.write_text(os.urandom(32).hex())
+    kept = folder / "kept"
+    settings = load_settings(
+        {
+            "TRUNKLINE_BACKUP_TO": to or str(kept),
+            "TRUNKLINE_BACKUP_KEY_FILE": str(key),
+            "TRUNKLINE_BACKUP_WAL_EVERY_S": "1",
+            **(more or {}),
+        }
+    )
+    return Stage(url, settings, kept)
+
+
+async def forget_slot(url: str, slot: str = "trunkline_wal") -> None:
+    """The server's slot goes, once nobody holds it."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(
+            "SELECT pg_drop_replication_slot(slot_name) FROM pg_replication_slots WHERE slot_name = $1 AND NOT active",
+            slot,
+        )
+    finally:
+        await connection.close()

@@ -1,0 +1,1 @@
+"""Jobs that keep a site in order, against a real PostgreSQL."""

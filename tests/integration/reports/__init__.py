@@ -1,0 +1,1 @@
+"""Jobs over the records, against a real PostgreSQL."""

@@ -1,0 +1,307 @@
+"""The planner of the partitions, against a model of what PostgreSQL would make of its steps."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+
+import pytest
+from hypothesis import HealthCheck, assume, given, settings
+from hypothesis import strategies as st
+
+from engine.records.months import Month, months
+from engine.records.partitions import (
+    LONGEST_GAP,
+    MOST_STEPS,
+    PARENTS,
+    Bounds,
+    Note,
+    Partition,
+    Remark,
+    TableFacts,
+    months_ahead,
+    plan,
+)
+
+CALLS = PARENTS[0]
+COLUMNS = ("id", "started_at")
+FORBIDDEN = re.compile(r"\b(DROP|DETACH|TRUNCATE|UPDATE)\b(?! EXCLUSIVE)")
+_SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
+MANY, HALF = (settings(max_examples=number, suppress_health_check=_SLOW) for number in (5_000, 2_500))
+"""10,000 cases in all three."""
+
+# A few seconds around the turns of months and years, leap days among them, and any other moment.
+_EDGES = st.builds(
+    lambda month, seconds: month.start + timedelta(seconds=seconds),
+    st.builds(Month, st.integers(2020, 2300), st.integers(1, 12)),
+    st.integers(-3, 3),
+)
+_LEAP_DAYS = st.builds(
+    lambda year, seconds: datetime(year, 2, 29, tzinfo=UTC) + timedelta(seconds=seconds),
+    st.sampled_from([2024, 2028, 2096, 2104, 2296]),
+    st.integers(-90_000, 90_000),
+)
+_ANY = st.datetimes(min_value=datetime(1971, 1, 1), max_value=datetime(9000, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
+NOWS = st.one_of(_EDGES, _LEAP_DAYS, _ANY)
+AHEAD = st.integers(1, 12)
+KEEP = st.integers(31, 3650)
+
+
+@st.composite
+def facts_near(draw: st.DrawFn, now: datetime) -> TableFacts:
+    """A table in any state that PostgreSQL allows: partitions do not overlap, the default has rows of none of them."""
+    base = Month.of(min(max(now, datetime(1975, 1, 1, tzinfo=UTC)), datetime(8990, 1, 1, tzinfo=UTC)))
+    partitions = [
+        Partition(draw(st.sampled_from([month.table("calls"), f"p{offset}"])), Bounds.of(month), detaching)
+        for offset, detaching in draw(
+            st.dictionaries(st.integers(-30, 30) | st.integers(-400, 400), st.booleans(), max_size=14)
+        ).items()
+        if (month := base.plus(offset))
+    ]
+    for start, days in draw(st.lists(st.tuples(st.integers(-900, 900), st.integers(1, 200)), max_size=3)):
+        lower = base.start + timedelta(days=start, hours=7)
+        odd = Bounds(lower, draw(st.sampled_from([lower + timedelta(days=days), None])))
+        if not any(odd.overlaps(each.bounds) for each in partitions):
+            partitions.append(Partition(f"odd{len(partitions)}", odd))
+    rows = draw(st.dictionaries(st.integers(-40, 40) | st.integers(-600, 600), st.integers(1, 5), max_size=20))
+    in_default = {
+        month: number
+        for offset, number in rows.items()
+        if (month := base.plus(offset)) and not any(each.bounds.cover(Bounds.of(month)) for each in partitions)
+    }
+    loose = {base.plus(offset).table("calls") for offset in draw(st.lists(st.integers(-6, 14), max_size=2))}
+    loose -= {each.name for each in partitions}
+    default = draw(st.sampled_from(["calls_default", "calls_default", "rest", None]))
+    return TableFacts(
+        CALLS,
+        tuple(partitions),
+        default,
+        COLUMNS,
+        in_default if default else {},
+        draw(st.integers(0, 1)) if default else 0,
+        frozenset(loose),
+    )
+
+
+@st.composite
+def situations(draw: st.DrawFn) -> tuple[TableFacts, datetime, int, int]:
+    now = draw(NOWS)
+    return draw(facts_near(now)), now, draw(AHEAD), draw(KEEP)
+
+
+def applied(facts: TableFacts, now: datetime, ahead: int, keep: int) -> tuple[TableFacts, int, tuple[Note, ...]]:
+    """What the catalogue says after the plan, as PostgreSQL would have it; rows moved; what was told.
+
+    Fails where PostgreSQL would refuse a step, or a row would be lost.
+    """
+    made = plan(facts, now, ahead=ahead, keep_days=keep)
+    moved = 0
+    for step in made.steps:
+        assert not any(FORBIDDEN.search(statement) for statement in step.statements)
+        if step.month is None:
+            assert facts.default is None
+            assert "calls_default" not in facts.loose
+            facts = replace(facts, default="calls_default")
+            continue
+        bounds, name = Bounds.of(step.month), step.month.table("calls")
+        assert not any(each.bounds.overlaps(bounds) for each in facts.partitions)
+        assert name not in facts.loose
+        if step.move:  # without moving, the rows of the month that the default has would make ATTACH fail
+            moved += facts.in_default.get(step.month, 0)
+            left = {month: rows for month, rows in facts.in_default.items() if month != step.month}
+            facts = replace(facts, in_default=left)
+        else:
+            assert step.month not in facts.in_default
+        facts = replace(facts, partitions=(*facts.partitions, Partition(name, bounds)))
+    return facts, moved, made.notes
+
+
+@pytest.mark.timeout(600)
+@MANY
+@given(situations())
+def test_any_situation(situation: tuple[TableFacts, datetime, int, int]) -> None:
+    facts, now, ahead, keep = situation
+    after, moved, notes = applied(facts, now, ahead, keep)
+    rows = sum(facts.in_default.values())
+    assert sum(after.in_default.values()) + moved == rows  # no row is lost
+    assert set(facts.partitions) <= set(after.partitions)  # nothing that was there is touched
+    made = len(after.partitions) - len(facts.partitions)
+    assert made <= MOST_STEPS
+    present = Month.of(now)
+    if not 2020 <= now.year <= 2300:
+        assert made == 0
+        assert [note.remark for note in notes] == [Remark.CLOCK]
+        return
+    wanted = list(months(present, present.plus(ahead)))
+    missing = [m for m in wanted if not any(p.bounds.cover(Bounds.of(m)) for p in after.partitions)]
+    assert bool(missing) <= any(note.serious for note in notes)  # what is not covered is told as serious
+    assert months_ahead(after, now) >= ahead or missing
+    left_of_wanted = {month for month in after.in_default if present.plus(-1) <= month <= wanted[-1]}
+    hindered = {Remark.OVERLAP, Remark.NAME_TAKEN, Remark.MORE}
+    assert not left_of_wanted or hindered & {note.remark for note in notes}
+
+
+@pytest.mark.timeout(600)
+@HALF
+@given(situations())
+def test_a_second_run_finds_nothing_to_do(situation: tuple[TableFacts, datetime, int, int]) -> None:
+    facts, now, ahead, keep = situation
+    for _ in range(60):  # more than one run where there is more than a run's share
+        after, _, notes = applied(facts, now, ahead, keep)
+        if after == facts:
+            break
+        facts = after
+    else:
+        pytest.fail("it never ends")
+    assert Remark.MORE not in {note.remark for note in notes}
+    assert plan(facts, now, ahead=ahead, keep_days=keep).steps == ()
+
+
+@pytest.mark.timeout(600)
+@HALF
+@given(st.data(), NOWS, AHEAD, KEEP, st.lists(st.integers(-40_000, 100_000) | st.integers(-40, 40), max_size=6))
+def test_clock_jumps(data: st.DataObject, now: datetime, ahead: int, keep: int, jumps: list[int]) -> None:
+    """A clock that goes wherever it likes: each jump makes a handful of months, and nothing goes."""
+    assume(2021 <= now.year <= 2299)
+    empty = TableFacts(CALLS, (), "calls_default", COLUMNS)
+    facts, _, _ = applied(empty, now, ahead, keep)
+    assert len(facts.partitions) == ahead + 2
+    for days in jumps:
+        try:
+            now += timedelta(days=days)
+        except OverflowError:
+            break
+        rows = data.draw(st.integers(0, 9))
+        if (
+            rows
+            and 2020 <= now.year <= 2300
+            and not any(p.bounds.cover(Bounds.of(Month.of(now))) for p in facts.partitions)
+        ):
+            facts = replace(facts, in_default={**facts.in_default, Month.of(now): rows})  # a call at that time
+        before = facts
+        facts, moved, _ = applied(facts, now, ahead, keep)
+        assert set(before.partitions) <= set(facts.partitions)
+        assert sum(before.in_default.values()) == sum(facts.in_default.values()) + moved
+        mended = len(before.in_default) - len(facts.in_default)
+        known = [p.bounds.month for p in before.partitions if p.bounds.month]
+        near = sum(abs(Month.of(now).until(month)) <= LONGEST_GAP * 12 for month in known)
+        assert len(facts.partitions) - len(before.partitions) <= ahead + 2 + mended + LONGEST_GAP * near
+
+
+def _table(*have: Month, rows: dict[Month, int] | None = None) -> TableFacts:
+    partitions = tuple(Partition(month.table("calls"), Bounds.of(month)) for month in have)
+    return TableFacts(CALLS, partitions, "calls_default", COLUMNS, rows or {})
+
+
+NOW = datetime(2026, 11, 22, 3, 10, tzinfo=UTC)
+
+
+def test_the_present_month_is_made_first() -> None:
+    made = plan(_table(), NOW, ahead=3, keep_days=365)
+    assert [str(step.month) for step in made.steps] == ["2026-11", "2026-12", "2027-01", "2027-02", "2026-10"]
+    assert made.notes == ()
+
+
+def test_a_clock_a_century_ahead_makes_five_months() -> None:
+    facts = _table(*months(Month(2026, 1), Month(2027, 2)))
+    made = plan(facts, NOW.replace(year=2126), ahead=3, keep_days=365)
+    assert len(made.steps) == 5
+    back = replace(facts, partitions=(*facts.partitions, Partition("calls_2126_11", Bounds.of(Month(2126, 11)))))
+    told = plan(back, NOW, ahead=3, keep_days=365)
+    assert told.steps == ()
+    assert {note.remark for note in told.notes} == {Remark.LONG_GAP, Remark.FAR_AHEAD}
+
+
+@pytest.mark.parametrize("year", [1970, 1980, 2019, 2301, 9998])
+def test_a_clock_that_is_out_of_its_mind_makes_nothing(year: int) -> None:
+    made = plan(_table(rows={Month(2026, 11): 5}), datetime(year, 1, 1, tzinfo=UTC), ahead=3, keep_days=365)
+    assert made.steps == ()
+    assert [(note.remark, note.serious) for note in made.notes] == [(Remark.CLOCK, True)]
+
+
+def test_a_gap_is_filled() -> None:
+    made = plan(
+        _table(Month(2026, 5), Month(2026, 8), *months(Month(2026, 10), Month(2027, 2))), NOW, ahead=3, keep_days=365
+    )
+    assert [str(step.month) for step in made.steps] == ["2026-06", "2026-07", "2026-09"]
+
+
+def test_rows_are_moved_before_the_month_is_attached() -> None:
+    (step,) = plan(
+        _table(*months(Month(2026, 10), Month(2027, 2)), rows={Month(2026, 7): 3}), NOW, ahead=3, keep_days=365
+    ).steps
+    assert (str(step.month), step.rows) == ("2026-07", 3)
+    kinds = [statement.split()[0] for statement in step.statements]
+    assert kinds == ["LOCK", "CREATE", "LOCK", "WITH", "ALTER"]
+    assert "'2026-07-01 00:00:00+00:00'" in step.move
+    assert step.statements[-1].endswith("FROM ('2026-07-01 00:00:00+00:00') TO ('2026-08-01 00:00:00+00:00')")
+
+
+def test_rows_far_away_stay_and_are_told() -> None:
+    rows = {Month(1970, 1): 2, Month(2099, 1): 1, Month(2099, 2): 1}
+    made = plan(_table(*months(Month(2026, 10), Month(2027, 2)), rows=rows), NOW, ahead=3, keep_days=365)
+    assert made.steps == ()
+    assert [note.text for note in made.notes] == [
+        "2 rows of the default partition (1970-01) are older than what is kept: they stay in it",
+        "2 rows of the default partition (2099-01 to 2099-02) are of months that are not made yet: they stay in it",
+    ]
+    assert not any(note.serious for note in made.notes)
+
+
+def test_rows_of_hundreds_of_months_are_mended_a_share_a_run() -> None:
+    rows = dict.fromkeys(months(Month(2000, 1), Month(2026, 9)), 1)
+    made = plan(_table(rows=rows), NOW, ahead=3, keep_days=36500)
+    assert len(made.steps) == MOST_STEPS
+    assert {step.month for step in made.steps} >= set(months(Month(2026, 10), Month(2027, 2)))
+    (note,) = made.notes
+    assert (note.remark, note.text) == (Remark.MORE, f"{5 + 321 - MOST_STEPS} months are left for the next run")
+
+
+def test_a_foreign_partition_is_told_and_left() -> None:
+    odd = Partition("calls_q4", Bounds(datetime(2026, 10, 1, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)))
+    made = plan(TableFacts(CALLS, (odd,), "calls_default", COLUMNS), NOW, ahead=3, keep_days=365)
+    assert [str(step.month) for step in made.steps] == ["2027-01", "2027-02"]
+    assert [(note.remark, note.serious) for note in made.notes] == [(Remark.FOREIGN, False)]
+
+
+def test_an_overlap_with_a_month_that_is_needed_is_serious() -> None:
+    odd = Partition("calls_odd", Bounds(datetime(2026, 12, 10, tzinfo=UTC), datetime(2026, 12, 20, tzinfo=UTC)))
+    made = plan(TableFacts(CALLS, (odd,), "calls_default", COLUMNS), NOW, ahead=3, keep_days=365)
+    assert "2026-12" not in [str(step.month) for step in made.steps]
+    assert (Remark.OVERLAP, True) in [(note.remark, note.serious) for note in made.notes]
+
+
+def test_a_name_that_is_taken_is_told() -> None:
+    facts = replace(_table(), loose=frozenset({"calls_2026_12"}))
+    made = plan(facts, NOW, ahead=3, keep_days=365)
+    (note,) = made.notes
+    assert (note.remark, note.serious) == (Remark.NAME_TAKEN, True)
+    assert "attach it, rename it" in note.text
+
+
+def test_a_table_without_a_default_partition_gets_one() -> None:
+    made = plan(TableFacts(CALLS, (), None, COLUMNS), NOW, ahead=1, keep_days=365)
+    assert made.steps[0].month is None
+    assert made.steps[0].attach == 'ALTER TABLE "calls" ATTACH PARTITION "calls_default" DEFAULT'
+
+
+def test_identifiers_are_quoted() -> None:
+    facts = TableFacts(CALLS, (), 'de"fault', ('od"d', "started_at"))
+    step = plan(facts, NOW, ahead=1, keep_days=365).steps[0]
+    assert '"de""fault"' in step.move
+    assert '"od""d"' in step.move
+
+
+@pytest.mark.parametrize(
+    ("have", "expected"),
+    [
+        ((), 0),
+        ((Month(2026, 12),), 0),
+        ((Month(2026, 11),), 0),
+        (tuple(months(Month(2026, 11), Month(2027, 2))), 3),
+        ((Month(2026, 11), Month(2026, 12), Month(2027, 2)), 1),
+    ],
+)
+def test_months_ahead_are_counted_to_the_first_gap(have: tuple[Month, ...], expected: int) -> None:
+    assert months_ahead(_table(*have), NOW) == expected
