@@ -33,6 +33,7 @@ def list_jobs(*, as_json: Json = False) -> None:
     for row in rows:
         last = "never ran here" if row["last"] is None else f"{row['verdict'] or 'runs'} {_moment(row['last'])}"
         due = "by hand" if row["next"] is None else f"next {_moment(row['next'])}"
+        due = due if row["set_up"] else "not set up"
         print(f"{row['job']:<14} {row['cron'] or '–':<14} {due:<28} {last}")
         print(f"{'':<14} {row['help']}")
     for name, fault in faults.items():
@@ -111,13 +112,15 @@ def _jobs(settings: Any) -> tuple[list[dict[str, Any]], str, dict[str, str]]:
         measures = {}
     rows = []
     for job in found.jobs:
-        cron = table.crons.get(job.name, "")
+        set_up = job.set_up(settings)
+        cron = table.crons.get(job.name, "") if set_up else ""
         due = next_due(cron, table.zone, now) if cron else None
         entry = measures.get(job.name, {})
         rows.append(
             {
                 "job": job.name,
                 "help": job.help,
+                "set_up": set_up,
                 "cron": cron,
                 "next": None if due is None else due.timestamp(),
                 "last": entry.get("last_started"),

@@ -54,6 +54,7 @@ class Scheduler:
     ) -> None:
         """Raises ConfigurationError where the settings' times are wrong."""
         self._settings = settings
+        jobs = [job for job in jobs if job.set_up(settings)]
         self._table = timetable(settings, jobs)
         self._endless = frozenset(job.name for job in jobs if not job.time_limit)
         self._submitter = submitter

@@ -5,6 +5,7 @@ from __future__ import annotations
 import time
 from typing import Any
 
+from engine.config import Settings
 from engine.errors import ConfigurationError
 from ops.backup.catalogue import Backup, read_catalogue
 from ops.backup.database import alone, connected, database_url, facts
@@ -17,6 +18,13 @@ from ops.jobs.job import Job, JobContext, Report, Verdict
 
 NOT_SET_UP = Report(Verdict.SKIPPED, "backups are not set up: TRUNKLINE_BACKUP_TO says where they go")
 UNDER_WAY = Report(Verdict.SKIPPED, "another run of it is under way")
+LONGEST = 6 * 3600.0
+"""Seconds that a backup, or its restore, may take."""
+
+
+def set_up(settings: Settings) -> bool:
+    """Whether backups are taken at all."""
+    return bool(settings.backup.to) or settings.backup.tool == "pgbackrest"
 
 
 async def run(context: JobContext) -> Report:
@@ -114,4 +122,6 @@ JOB = Job(
     run,
     schedule="15 2 * * *",
     arguments={"full": "`yes`: a full one, whatever there is"},
+    time_limit=LONGEST,
+    set_up=set_up,
 )

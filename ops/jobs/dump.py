@@ -9,7 +9,7 @@ from ops.backup.dumping import dump, remove_old
 from ops.backup.making import identity_now
 from ops.backup.programs import find_programs
 from ops.backup.site import Site
-from ops.jobs.backup import NOT_SET_UP, UNDER_WAY, chosen
+from ops.jobs.backup import LONGEST, NOT_SET_UP, UNDER_WAY, chosen, set_up
 from ops.jobs.job import Job, JobContext, Report, Verdict
 
 
@@ -43,4 +43,11 @@ async def run(context: JobContext) -> Report:
     return Report(Verdict.OK, summary, {**body, "removed": removed}, figures)
 
 
-JOB = Job("dump", "Take a logical dump of the records' database, for a move to another version.", run, "15 3 * * 0")
+JOB = Job(
+    "dump",
+    "Take a logical dump of the records' database, for a move to another version.",
+    run,
+    "15 3 * * 0",
+    time_limit=LONGEST,
+    set_up=set_up,
+)

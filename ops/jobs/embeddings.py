@@ -38,5 +38,6 @@ JOB: Final = Job(
     help="Put the playbooks' articles and their vectors into the knowledge database.",
     run=run,
     schedule="40 4 * * *",
+    set_up=lambda settings: bool(settings.knowledge.database),
     arguments={"forget-other-models": "yes: remove vectors that another model made"},
 )

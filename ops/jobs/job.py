@@ -71,3 +71,5 @@ class Job:
     """Names it knows, each with its help."""
     time_limit: float = 3600.0
     """Seconds after which a run is ended as failed; 0: it goes on until it is stopped."""
+    set_up: Callable[[Settings], bool] = lambda _settings: True
+    """Whether the settings give it something to do; where not, the scheduler leaves it alone."""

@@ -17,7 +17,7 @@ from ops.backup.restoring import RECOVERY_SECONDS
 from ops.backup.site import Site, workshop
 from ops.backup.throwaway import account, reachable, serving
 from ops.backup.wal import shown
-from ops.jobs.backup import NOT_SET_UP, UNDER_WAY, chosen, told
+from ops.jobs.backup import LONGEST, NOT_SET_UP, UNDER_WAY, chosen, set_up, told
 from ops.jobs.job import Job, JobContext, Report, Verdict
 
 
@@ -113,4 +113,6 @@ JOB = Job(
     run,
     schedule="15 4 * * *",
     arguments={"backup": "id of the one to check; none: the newest"},
+    time_limit=LONGEST,
+    set_up=set_up,
 )

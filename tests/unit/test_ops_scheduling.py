@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -91,6 +92,13 @@ async def test_each_run_begins_once(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert await stage.at(3, 10) == []
     assert await stage.at(3, 30) == ["backup-2026-11-22T03-30Z"]
     assert [due.trigger for due in stage.begun.dues] == ["catch-up", "schedule", "schedule"]
+
+
+async def test_what_is_not_set_up_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    jobs = [DAILY[0], replace(DAILY[1], set_up=lambda settings: bool(settings.backup.to))]
+    assert "backup" not in Stage(tmp_path, monkeypatch, jobs).scheduler.next_times()
+    more = {"TRUNKLINE_BACKUP_TO": str(tmp_path / "backups")}
+    assert "backup" in Stage(tmp_path, monkeypatch, jobs, more).scheduler.next_times()
 
 
 async def test_a_restarted_one_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
