@@ -22,6 +22,7 @@ from engine.errors import TrunklineError
 SHORTEST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
 LOOK_SECONDS: Final = 0.2
+INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
 
 # Not by a function that runs between fork and exec: that may wait for ever for a lock that another thread held. The
 # kernel forgets the wish at a change of the user, so that comes first.
@@ -38,6 +39,11 @@ if with_parent is not None:
 if os.getppid() == parent:
     os.execv(sys.argv[5], sys.argv[5:])
 """
+
+
+def inherited() -> dict[str, str]:
+    """What of our environment a server is given. The rest may be secrets, and the server another user's process."""
+    return {name: os.environ[name] for name in INHERITED if name in os.environ}
 
 
 class ServerFailed(TrunklineError):
@@ -144,7 +150,7 @@ def launch(
         stdout=output,
         stderr=output,
         cwd=cwd,
-        env=None if environment is None else {**os.environ, **environment},
+        env={**inherited(), **(environment or {})},
         start_new_session=True,
     )
     if stdin is not None and process.stdin is not None:

@@ -22,7 +22,8 @@ UP_TO_DATE, UNREACHABLE, PENDING = 0, 1, 3
 """Exit codes of ``status``."""
 
 NOT_RUNNING: Final = "the embedded database does not run; its tables are made whenever `trunkline up` starts it"
-_FAILURES = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_FAILURES = (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""ValueError: an address that is none, such as a password with a slash in it that is not escaped."""
 
 
 class DatabaseAway(TrunklineError):

@@ -28,7 +28,7 @@ from engine import sql
 from engine.config import Settings
 from engine.records.places import postgres_folder
 from engine.records.writer import migrations
-from ops.child import ServerElsewhere, ServerFailed, end, launch, tail, write_private
+from ops.child import ServerElsewhere, ServerFailed, end, inherited, launch, tail, write_private
 from ops.ports import bind_free, bind_port
 
 NAME: Final = "trunkline"
@@ -96,10 +96,18 @@ def find_home(settings: Settings) -> Home:
     except KeyError:
         raise ServerFailed("it does not run as root, and there is no user `nobody`: run the engine as a user") from None
     user = (nobody.pw_uid, nobody.pw_gid)
-    if _open_to_all(folder.parent):
-        return Home(folder, folder, user)
     digest = hashlib.sha256(str(folder).encode()).hexdigest()[:16]
-    return Home(folder, ELSEWHERE / digest, user)
+    away = ELSEWHERE / digest
+    # The data stay where they were made: a folder's mode that changed since must not lead to an empty database.
+    here, there = ((place / "data" / "PG_VERSION").exists() for place in (folder, away))
+    if here and not _open_to_all(folder.parent):
+        raise ServerFailed(
+            f"its data in {folder} are closed to `nobody`, as whom it runs: open the way to them (chmod o+x), or move "
+            f"{folder / 'data'} into {away}"
+        )
+    if here or (not there and _open_to_all(folder.parent)):
+        return Home(folder, folder, user)
+    return Home(folder, away, user)
 
 
 def _open_to_all(folder: Path) -> bool:
@@ -173,7 +181,8 @@ class EmbeddedPostgres:
                 f"{home.folder} is closed (TRUNKLINE_DATABASE_DIR names another place)"
             )
         home.data_home.mkdir(parents=True, exist_ok=True)
-        home.data_home.chmod(0o711)
+        for folder in {home.data_home, ELSEWHERE} & {home.data_home, home.data_home.parent}:
+            folder.chmod(0o711)  # whatever our umask
 
     def _take(self) -> None:
         """Be the one engine that runs this server."""
@@ -209,7 +218,10 @@ class EmbeddedPostgres:
             shutil.rmtree(unfinished, ignore_errors=True)
             for part in beside:
                 shutil.copytree(part, unfinished / part.name, symlinks=True)
-            unfinished.chmod(0o755)
+            for part in (unfinished, *unfinished.rglob("*")):
+                if not part.is_symlink():
+                    mode = part.stat().st_mode
+                    part.chmod(mode | 0o044 | (0o011 if mode & 0o100 else 0))
             unfinished.rename(copy)
         return copy / package.name / PROGRAMS / "bin"
 
@@ -276,6 +288,7 @@ class EmbeddedPostgres:
                 check=False,
                 timeout=300,
                 cwd=home.data_home,
+                env=inherited(),
                 **self._as_user(),
             )
         finally:

@@ -173,6 +173,12 @@ class Recorder:
                     known = False
                     await asyncio.sleep(LONGEST_BACKOFF)
                     continue
+                except Exception as error:  # its text may show an address or a password
+                    kind = type(error).__name__
+                    self._note_away(sink, status, f"{sink.name} cannot be used ({kind}): see its setting")
+                    known = False
+                    await asyncio.sleep(LONGEST_BACKOFF)
+                    continue
                 if status.away:
                     logger.warning("%s takes events again", sink.name)
                     status.away = ""

@@ -7,6 +7,7 @@ the database on purpose.
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import secrets
@@ -61,7 +62,8 @@ def bury(path: Path, tombstone: Tombstone) -> None:
         size = os.fstat(descriptor).st_size
         if size and os.pread(descriptor, 1, size - 1) != b"\n":  # a line that was cut off stays alone
             line = b"\n" + line
-        os.write(descriptor, line)
+        if os.write(descriptor, line) != len(line):
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
         os.fsync(descriptor)
     finally:
         os.close(descriptor)

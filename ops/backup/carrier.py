@@ -149,11 +149,11 @@ class Carrier:
             self.progress.kept_lsn = kept
         while self.progress.samples and self.progress.samples[0][1] <= self.progress.kept_lsn:
             self.progress.kept_through = self.progress.samples.popleft()[0]
-        self.progress.rounds += 1
         if self.progress.kept_through:
             age = self._site.wall() - self.progress.kept_through
             self.progress.worst_age_s = max(self.progress.worst_age_s, age)
         await self._tell()
+        self.progress.rounds += 1  # the storage took something: what fails before that is given up in the end
 
     async def _keep_files(self, staging: Path, received: int) -> int:
         """Position before which the log is kept now."""

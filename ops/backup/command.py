@@ -14,6 +14,7 @@ from pathlib import Path
 from engine.config import Settings
 from engine.errors import ConfigurationError
 from engine.records.erasure_rows import reapply
+from engine.records.tombstones import TOMBSTONES
 from ops.backup.carrier import newest_age, read_status
 from ops.backup.catalogue import Backup, read_catalogue
 from ops.backup.restoring import Restored, Target, after_restore, parse_time, restore
@@ -89,6 +90,11 @@ def erasing_again(settings: Settings) -> Iterator[None]:
     """Meanwhile every restored site loses again what was erased since its backup, before anybody can connect to it."""
 
     async def erase(url: str) -> str:
+        if not (settings.paths.state_dir / TOMBSTONES).exists():
+            return (
+                f"nobody was erased again: there is no {TOMBSTONES} in {settings.paths.state_dir}. If callers were "
+                "erased at this site, bring it and its key, and run `trunkline ops run erasure --reapply yes`"
+            )
         done = await reapply(url, settings.paths.state_dir, key_file=settings.reports.erasure_key_file)
         return f"{done.callers} erased callers were in it, {sum(done.rows.values())} rows of them are erased again"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import os
 from dataclasses import asdict
 from typing import Any, Final
 
@@ -48,11 +49,16 @@ async def dump(site: Site, url: str, programs: Programs, server: Server, identit
     return body
 
 
+def _private(path: str, flags: int) -> int:
+    return os.open(path, flags, 0o600)
+
+
 async def _entries(site: Site, programs: Programs, name: str, part: Part) -> int:
     """Read it back; entries of its table of contents. Raises Damaged."""
     async with site.workshop("dump") as work:
         file = work / "dump"
-        with await asyncio.to_thread(file.open, "wb") as out:
+        # A dump in clear, in a folder that others may pass through: it is nobody else's from its first byte on.
+        with await asyncio.to_thread(open, file, "wb", opener=_private) as out:
             source = site.fetch(name, part)
             async with contextlib.aclosing(source):
                 async for block in source:

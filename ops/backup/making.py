@@ -10,12 +10,13 @@ from ops.backup.carrier import Carrier, kept_until
 from ops.backup.catalogue import Backup, Catalogue, read_backup, read_catalogue, write_record
 from ops.backup.contents import marked
 from ops.backup.database import Server, alone, connected, facts
-from ops.backup.errors import ToolFailed
+from ops.backup.errors import BackupError, ToolFailed
 from ops.backup.programs import Programs, find_programs
 from ops.backup.site import Site
 from ops.backup.slot import hold
 from ops.backup.taking import keep_globals, parent_of, stream_base
 from ops.backup.verifying import verify
+from ops.backup.wal import shown
 
 LOG_SECONDS = 300.0
 """Longest wait until the log up to the mark is kept."""
@@ -92,7 +93,11 @@ async def _keep_log(site: Site, url: str, programs: Programs, server: Server, ls
     """By the carrier that runs, or by one for this moment."""
     async with alone(url, "wal") as free:
         if free:
-            await Carrier(site, url, programs, server).carry(until_lsn=lsn, seconds=LOG_SECONDS)
+            done = await Carrier(site, url, programs, server).carry(until_lsn=lsn, seconds=LOG_SECONDS)
+            if done.kept_lsn < lsn:
+                raise BackupError(
+                    f"the log up to {shown(lsn)} was not kept within {LOG_SECONDS:.0f} s: have the job wal run always"
+                )
     if not free:
         await kept_until(site, server, lsn, LOG_SECONDS)
 

@@ -24,7 +24,12 @@ LONGEST = 6 * 3600.0
 
 def set_up(settings: Settings) -> bool:
     """Whether backups are taken at all."""
-    return bool(settings.backup.to) or settings.backup.tool == "pgbackrest"
+    return own_backups(settings) or settings.backup.tool == "pgbackrest"
+
+
+def own_backups(settings: Settings) -> bool:
+    """Whether they are taken by PostgreSQL's programs, and the log is ours to carry."""
+    return bool(settings.backup.to) and settings.backup.tool == "own"
 
 
 async def run(context: JobContext) -> Report:

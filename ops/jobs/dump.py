@@ -9,7 +9,7 @@ from ops.backup.dumping import dump, remove_old
 from ops.backup.making import identity_now
 from ops.backup.programs import find_programs
 from ops.backup.site import Site
-from ops.jobs.backup import LONGEST, NOT_SET_UP, UNDER_WAY, chosen, set_up
+from ops.jobs.backup import LONGEST, NOT_SET_UP, UNDER_WAY, chosen, own_backups
 from ops.jobs.job import Job, JobContext, Report, Verdict
 
 
@@ -49,5 +49,5 @@ JOB = Job(
     run,
     "15 3 * * 0",
     time_limit=LONGEST,
-    set_up=set_up,
+    set_up=own_backups,
 )

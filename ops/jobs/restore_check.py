@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from dataclasses import replace
 
@@ -46,6 +47,7 @@ async def run(context: JobContext) -> Report:
     log_age = newest_age(await read_status(site, backup.system_id), context.wall())
     restored = checked.restored
     figures = {
+        **({"log_age_seconds": log_age} if math.isfinite(log_age) else {}),
         "recovery_seconds": restored.seconds,
         "fetch_seconds": restored.fetch_s,
         "replay_seconds": restored.recovery_s,
@@ -54,7 +56,6 @@ async def run(context: JobContext) -> Report:
         "rows": float(checked.rows),
         "tables": float(checked.tables),
         "log_bytes": float(restored.log_bytes),
-        "log_age_seconds": log_age,
         "backup_age_seconds": context.wall() - backup.finished_at,
         "seconds": time.monotonic() - began,
     }

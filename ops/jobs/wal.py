@@ -15,7 +15,7 @@ from ops.backup.database import alone, connected, database_url, facts
 from ops.backup.programs import find_programs
 from ops.backup.site import Site
 from ops.backup.wal import shown
-from ops.jobs.backup import NOT_SET_UP, UNDER_WAY, chosen, set_up
+from ops.jobs.backup import NOT_SET_UP, UNDER_WAY, chosen, own_backups
 from ops.jobs.job import Job, JobContext, Report, Verdict
 
 
@@ -73,5 +73,5 @@ JOB = Job(
     schedule="*/3 * * * *",
     arguments={"seconds": "end after so many; none: go on"},
     time_limit=0,
-    set_up=set_up,
+    set_up=own_backups,
 )

@@ -81,8 +81,8 @@ ON CONFLICT DO NOTHING;
 -- name: tell_done
 UPDATE calls SET
     scenario = COALESCE(calls.scenario, done.scenario),
-    order_id = COALESCE(done.order_id, calls.order_id),
-    booking_id = COALESCE(done.booking_id, calls.booking_id)
+    order_id = CASE WHEN calls.erased_at IS NULL THEN COALESCE(done.order_id, calls.order_id) END,
+    booking_id = CASE WHEN calls.erased_at IS NULL THEN COALESCE(done.booking_id, calls.booking_id) END
 FROM unnest($1::uuid[], $2::timestamptz[], $3::text[], $4::text[], $5::text[])
     AS done (id, started_at, scenario, order_id, booking_id)
 WHERE calls.id = done.id AND calls.started_at = done.started_at;
