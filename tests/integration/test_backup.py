@@ -12,6 +12,7 @@ from pathlib import Path
 import asyncpg
 import pytest
 
+from ops.backup.carrier import Carrier, Progress
 from ops.backup.catalogue import read_catalogue
 from ops.backup.errors import BackupError, Damaged, KeyMismatch, NotTheSame, WalMissing, WrongVersion
 from ops.backup.programs import find_programs
@@ -324,6 +325,16 @@ async def test_dumps_are_listed_back_and_say_both_versions(stage: Stage) -> None
     assert done.verdict is Verdict.OK
     assert done.details["server_version"] == done.details["tool_version"] == await stage.sql("SHOW server_version")
     assert done.details["entries"] > 20
+
+
+async def test_a_backup_whose_log_is_not_kept_in_time_is_none(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def nothing(_: Carrier, **_limits: object) -> Progress:
+        return Progress()
+
+    monkeypatch.setattr(Carrier, "carry", nothing)
+    with pytest.raises(BackupError, match="was not kept within"):
+        await stage.run("backup")
+    assert not (await read_catalogue(stage.site.repository, stage.site.key)).backups
 
 
 async def test_a_storage_that_refuses_leaves_no_backup(stage: Stage, tmp_path: Path) -> None:

@@ -197,6 +197,31 @@ def test_a_folder_that_is_closed_to_its_user_is_told(tmp_path: Path) -> None:
         assert home.data_home == home.folder
 
 
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root's server is another user's")
+def test_data_stay_where_they_were_made(folder: Path) -> None:
+    """A mode that somebody changes must not lead to an empty database."""
+    settings = settings_in(folder)
+    made = find_home(settings).data
+    made.mkdir(parents=True)
+    (made / "PG_VERSION").write_text("18\n")
+    assert find_home(settings).data == made
+    folder.chmod(0o700)
+    with pytest.raises(ServerFailed, match="chmod"):
+        find_home(settings)
+    folder.chmod(0o711)
+    assert find_home(settings).data == made
+
+
+def test_servers_get_none_of_our_secrets(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TRUNKLINE_TELEPHONY_TOKEN", "a secret of ours")
+    settings = settings_in(folder)
+    with kept(Keeper(EmbeddedPostgres(settings), print)):
+        until(lambda: database_url(settings))
+        environment = Path(f"/proc/{postmaster(folder)}/environ").read_bytes()
+    assert environment
+    assert b"a secret of ours" not in environment
+
+
 def test_valkey_asks_for_a_password_and_keeps_nothing(folder: Path) -> None:
     settings = settings_in(folder)
     with kept(Keeper(EmbeddedValkey(settings), print)):

@@ -284,6 +284,7 @@ async def test_an_erased_caller_stays_erased(database: Any, server: str, outbox:
     assert [tuple(row) for row in found] == [(None, ""), (None, "")]
     assert await database.fetchval("SELECT count(text) FROM call_turns") == 0
     assert await database.fetchval("SELECT count(arguments) + count(result) FROM call_tool_calls") == 0
+    assert await database.fetchval("SELECT count(order_id) + count(booking_id) FROM calls") == 0
 
 
 @contextlib.asynccontextmanager
