@@ -12,20 +12,14 @@ from typing import Any, Final
 from engine.errors import ConfigurationError
 from engine.records.months import Month
 from engine.records.partitions import Bounds, Parent, Partition, TableFacts, quoted
+from engine.sql import named_queries
 
 _FILE: Final = Path(__file__).parent / "sql" / "partitions.sql"
-_NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 _BOUND: Final = re.compile(r"FOR VALUES FROM \((.+?)\) TO \((.+?)\)")
 _DEFAULT: Final = "DEFAULT"
 
 SESSION: Final[Mapping[str, str]] = {"timezone": "UTC", "datestyle": "ISO, YMD", "application_name": "trunkline ops"}
 """Server settings of a connection that reads facts: the bounds come as text."""
-
-
-def named_queries(file: Path) -> dict[str, str]:
-    """The queries of a file by their names."""
-    _, *parts = _NAME.split(file.read_text(encoding="utf-8"))
-    return {name: text.strip().rstrip(";") for name, text in zip(parts[::2], parts[1::2], strict=True)}
 
 
 @lru_cache(maxsize=1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,21 +13,20 @@ import asyncpg
 
 from engine.config import Settings
 from engine.errors import ConfigurationError
+from engine.sql import named_queries
 from ops.backup.errors import BackupError, DatabaseGone
 
 CONNECT_SECONDS: Final = 10.0
 STATEMENT_SECONDS: Final = 600.0
 LOCK_MS: Final = 2000
 _SQL: Final = Path(__file__).with_name("sql")
-_NAME: Final = re.compile(r"^-- name: (\w+)$", re.MULTILINE)
 LOCKS: Final = {"backup": 0x62616B75, "wal": 0x77616C31, "restore-check": 0x72657374, "dump": 0x64756D70}
 """Numbers of the advisory locks, one a job: two runs of it must not meet."""
 
 
 def queries(file: str = "contents.sql") -> dict[str, str]:
     """The named queries of a file."""
-    _, *parts = _NAME.split((_SQL / file).read_text(encoding="utf-8"))
-    return {name: text.strip().rstrip(";") for name, text in zip(parts[::2], parts[1::2], strict=True)}
+    return named_queries(_SQL / file)
 
 
 @dataclass(frozen=True, slots=True)

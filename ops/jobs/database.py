@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import AsyncIterator
-from pathlib import Path
 from typing import Any, Final
 
 import asyncpg
 
-from engine.config import Secret, Settings
+from engine.config import Settings
+from engine.config.records import NONE
 from engine.records.partition_facts import SESSION
+from engine.records.places import database_url
 from ops.jobs.job import JobFailed
 
 CONNECT_SECONDS: Final = 10.0
@@ -25,28 +26,10 @@ def records_database(settings: Settings) -> str:
 
     Raises JobFailed where it should be there and does not run.
     """
-    source = _source(settings)
-    if source == "none":
-        return ""
-    if source != "embedded":
-        return source
-    file = _embedded_folder(settings) / "url"
-    try:
-        return file.read_text(encoding="utf-8").strip()
-    except OSError as error:
-        raise JobFailed(
-            "the embedded PostgreSQL does not run: start `trunkline up`, or set TRUNKLINE_DATABASE"
-        ) from error
-
-
-def _source(settings: Settings) -> str:
-    given: object = getattr(getattr(settings, "records", None), "database", "embedded")
-    return given.reveal() if isinstance(given, Secret) else str(given)
-
-
-def _embedded_folder(settings: Settings) -> Path:
-    given = str(getattr(getattr(settings, "records", None), "database_dir", ""))
-    return Path(given) if given else settings.paths.state_dir / "postgres"
+    url = database_url(settings)
+    if not url and settings.records.database.reveal() != NONE:
+        raise JobFailed("the embedded PostgreSQL does not run: start `trunkline up`, or set TRUNKLINE_DATABASE")
+    return url
 
 
 @contextlib.asynccontextmanager

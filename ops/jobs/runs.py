@@ -15,7 +15,7 @@ from typing import Any, Final
 import asyncpg
 
 import engine.records
-from engine.records.partition_facts import named_queries
+from engine.sql import named_queries
 from ops.jobs.database import AWAY, connected
 from ops.jobs.job import JobFailed, Report, Verdict
 
