@@ -26,6 +26,9 @@ from engine.speech.ports import RecognitionOptions, SynthesisRequest, Transcript
 ATTEMPTS = 4
 """Replicas that are tried for one request."""
 
+PAUSE_SECONDS = (0.02, 0.05, 0.1)
+"""Before each further attempt where no other replica is to be had: what failed for a moment is given that moment."""
+
 CONNECT_SECONDS = 3.0
 """How long a connection that is made ahead may take."""
 
@@ -99,6 +102,13 @@ class _Remote:
 
     def _lose(self, lease: Lease) -> None:
         self._leases.lost(lease)
+
+    async def _replica(self, failed: Lease | None, attempt: int) -> Lease:
+        """The replica for this attempt (1, 2, …), at once unless it is the one that failed. Raises LeaseError."""
+        lease = await self._leases.get(self.service)
+        if failed is not None and lease.address == failed.address:
+            await asyncio.sleep(PAUSE_SECONDS[attempt - 2])
+        return lease
 
 
 class GrpcRecognizer(_Remote):
@@ -206,9 +216,10 @@ class GrpcSynthesizer(_Remote):
             first_only=request.first_only,
         )
         received = 0
+        lease: Lease | None = None
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                lease = await self._leases.get("tts")
+                lease = await self._replica(lease, attempt)
             except LeaseError as error:
                 raise SynthesisError(str(error)) from error
             stub = rpc.TextToSpeechStub(self._channels.to(lease.address))  # type: ignore[no-untyped-call]
@@ -241,9 +252,10 @@ class GrpcChatModel(_Remote):
     async def chat(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
         message = chat_message(request)
         begun = False
+        lease: Lease | None = None
         for attempt in range(1, ATTEMPTS + 1):
             try:
-                lease = await self._leases.get("llm")
+                lease = await self._replica(lease, attempt)
             except LeaseError as error:
                 raise ModelError(str(error)) from error
             stub = rpc.ChatModelStub(self._channels.to(lease.address))  # type: ignore[no-untyped-call]
