@@ -7,11 +7,14 @@ import asyncio
 import contextlib
 import os
 from functools import partial
-from typing import Any
+from typing import Any, Final
 
 import ray
 
 from engine.config import Settings
+
+NICENESS: Final = 5
+"""Calls, which owe a frame every 20 ms, come first on a busy machine; records can wait on the disk."""
 
 
 @ray.remote(num_cpus=0, max_restarts=-1, max_task_retries=-1)
@@ -28,6 +31,7 @@ class RecorderActor:
         from engine.logs import configure_logging
 
         configure_logging(self._settings.logging)
+        os.nice(NICENESS)
         self._recorder = make_recorder(self._settings)
         self._task = asyncio.create_task(self._recorder.run(), name="recorder")
         with contextlib.suppress(asyncio.CancelledError):

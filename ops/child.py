@@ -22,13 +22,16 @@ from engine.errors import TrunklineError
 SHORTEST_PAUSE: Final = 1.0
 LONGEST_PAUSE: Final = 60.0
 LOOK_SECONDS: Final = 0.2
+NICENESS: Final = 5
+"""Added to a server's: calls, which owe a frame every 20 ms, come first on a busy machine."""
 INHERITED: Final = ("PATH", "HOME", "LANG", "LC_ALL", "TZ", "LD_LIBRARY_PATH", "TMPDIR")
 
 # Not by a function that runs between fork and exec: that may wait for ever for a lock that another thread held. The
 # kernel forgets the wish at a change of the user, so that comes first.
 _LAUNCH: Final = """
 import ctypes, os, sys
-user, group, parent, number = map(int, sys.argv[1:5])
+user, group, parent, number, niceness = map(int, sys.argv[1:6])
+os.nice(niceness)
 if user >= 0:
     os.setgroups([])
     os.setgid(group)
@@ -37,7 +40,7 @@ with_parent = getattr(ctypes.CDLL(None), "prctl", None)
 if with_parent is not None:
     with_parent(1, number, 0, 0, 0)
 if os.getppid() == parent:
-    os.execv(sys.argv[5], sys.argv[5:])
+    os.execv(sys.argv[6], sys.argv[6:])
 """
 
 
@@ -143,7 +146,7 @@ def launch(
     ``user``: user and group it runs as; ``stdin``: what it reads there, a few kilobytes.
     """
     uid, gid = user or (-1, -1)
-    arguments = [str(part) for part in (uid, gid, os.getpid(), int(with_parent), *command)]
+    arguments = [str(part) for part in (uid, gid, os.getpid(), int(with_parent), NICENESS, *command)]
     process = subprocess.Popen(
         [sys.executable, "-I", "-S", "-c", _LAUNCH, *arguments],
         stdin=subprocess.DEVNULL if stdin is None else subprocess.PIPE,

@@ -6,6 +6,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import os
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -18,6 +19,8 @@ logger = logging.getLogger(__name__)
 
 NAME: Final = "ops-scheduler"
 STOP_SECONDS: Final = 25.0
+NICENESS: Final = 5
+"""Of the scheduler and the runs beside it: calls come first on a busy machine."""
 
 
 @ray.remote(num_cpus=0, max_restarts=-1)
@@ -32,6 +35,7 @@ class SchedulerActor:
         from ops.scheduling import Scheduler
 
         configure_logging(settings.logging)
+        os.nice(NICENESS)
         found = catalogue()
         if found.faults:
             logger.warning("some jobs do not run: %s", "; ".join(found.faults.values()))
