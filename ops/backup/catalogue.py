@@ -37,7 +37,7 @@ class Backup:
     """One backup. Positions are numbers of bytes of the log; times seconds since 1970-01-01 UTC."""
 
     id: str
-    """When it began, such as ``20261122T021500Z``."""
+    """When it began, and of which cluster, such as ``20261122T021500Z-7f3a``."""
     kind: Literal["full", "incremental"]
     parent: str
     """The backup that an incremental one is to be laid over; empty: it is full."""

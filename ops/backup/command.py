@@ -55,6 +55,7 @@ async def _kept(site: Site) -> tuple[list[Backup], dict[str, float | None]]:
 def _row(backup: Backup) -> dict[str, str | int | None]:
     return {
         "id": backup.id,
+        "cluster": backup.system_id,
         "kind": backup.kind,
         "over": backup.parent or None,
         "MB": f"{backup.bytes / 1e6:.1f}",
@@ -73,7 +74,9 @@ def _moment(seconds: float | None) -> str | None:
     return datetime.datetime.fromtimestamp(seconds, datetime.UTC).strftime("%Y-%m-%d %H:%M:%SZ")
 
 
-def run_restore(settings: Settings, data: Path, *, to_time: str = "", to_lsn: str = "", backup: str = "") -> None:
+def run_restore(
+    settings: Settings, data: Path, *, to_time: str = "", to_lsn: str = "", backup: str = "", cluster: str = ""
+) -> None:
     """Restore into ``data``, and say what was done and what is left to do. Raises ConfigurationError, BackupError."""
     if to_time and to_lsn:
         raise ConfigurationError("--to-time and --to-lsn: give one of them")
@@ -81,7 +84,7 @@ def run_restore(settings: Settings, data: Path, *, to_time: str = "", to_lsn: st
     site = Site.of(settings, time.time)
     folder = data.expanduser().absolute()
     with erasing_again(settings):
-        restored = asyncio.run(restore(site, folder, identity=backup, target=target))
+        restored = asyncio.run(restore(site, folder, identity=backup, cluster=cluster, target=target))
     print("\n".join(told(restored, folder)))
 
 

@@ -39,6 +39,7 @@ async def dump(site: Site, url: str, programs: Programs, server: Server, identit
         "finished_at": site.wall(),
         "server_version": server.version,
         "tool_version": programs.version,
+        "system_id": server.system_id,
         "database": server.database,
         "encrypted": site.key.encrypts,
         "entries": entries,
@@ -70,14 +71,26 @@ async def _entries(site: Site, programs: Programs, name: str, part: Part) -> int
     return entries
 
 
-async def remove_old(site: Site) -> list[str]:
-    """Remove dumps that are older than the settings keep, down to the least number; their ids."""
+async def read_dumps(site: Site) -> list[dict[str, Any]]:
+    """What each dump says of itself, the oldest first; of those before they said so, ``system_id`` is empty. Raises
+    Damaged, KeyMismatch, RepositoryError.
+    """
     names = [kept.name for kept in await site.repository.listing(DUMPS)]
-    identities = sorted({name.split("/")[1] for name in names if name.endswith("/record")})
-    gone = []
-    for identity in identities[:-LEAST]:
-        name = f"{DUMPS}{identity}/record"
+    found = []
+    for name in sorted(name for name in names if name.endswith("/record")):
         body = from_json(await gathered(site.repository.get(name)), site.key, name)
+        found.append({"system_id": "", **body})
+    return found
+
+
+async def remove_old(site: Site, server: Server) -> list[str]:
+    """Remove dumps of this cluster that are older than the settings keep, down to the least number; their ids."""
+    names = [kept.name for kept in await site.repository.listing(DUMPS)]
+    dumps = [each for each in await read_dumps(site) if each["system_id"] == server.system_id]
+    gone = []
+    for body in dumps[:-LEAST]:
+        identity = str(body["id"])
+        name = f"{DUMPS}{identity}/record"
         if site.wall() - float(body["finished_at"]) > site.settings.backup.keep_days * DAY:
             await site.repository.delete(name)
             for each in names:

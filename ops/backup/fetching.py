@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Final
 
 from ops.backup.catalogue import Backup, Catalogue, chain
+from ops.backup.clusters import of_cluster
 from ops.backup.errors import BackupError, Damaged
 from ops.backup.programs import Programs
 from ops.backup.site import Site, wal_prefix
@@ -84,15 +85,21 @@ async def fetch_log(site: Site, backup: Backup, stop_lsn: int | None, folder: Pa
     return sum(task.result() for task in tasks)
 
 
-def choose(catalogue: Catalogue, *, identity: str, before: float | None, before_lsn: int | None) -> Backup:
-    """The backup to begin with: the one named, or the newest verified one that ended before the target. Raises
-    BackupError.
+def choose(
+    catalogue: Catalogue, *, identity: str, before: float | None, before_lsn: int | None, cluster: str = ""
+) -> Backup:
+    """The backup to begin with: the one named, or the newest verified one of the cluster that ended before the target.
+
+    ``cluster``: its system identifier; empty: the only one that there is. Raises BackupError.
     """
     if identity:
         found = catalogue.backups.get(identity)
         if found is None:
             raise BackupError(f"there is no backup {identity}: `trunkline ops backups` lists them")
+        if cluster and found.system_id != cluster:
+            raise BackupError(f"backup {identity} is of cluster {found.system_id}, not of {cluster}")
         return found
+    catalogue = of_cluster(catalogue, cluster)
     fits: Sequence[Backup] = [
         each
         for each in catalogue.backups.values()

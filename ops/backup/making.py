@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from ops.backup.carrier import Carrier, kept_until
 from ops.backup.catalogue import Backup, Catalogue, read_backup, read_catalogue, write_record
+from ops.backup.clusters import cluster_tag
 from ops.backup.contents import marked
 from ops.backup.database import Server, alone, connected, facts
 from ops.backup.errors import BackupError, ToolFailed
@@ -38,7 +39,7 @@ async def make(site: Site, url: str, *, full: bool = False) -> Made:
         catalogue = await read_catalogue(site.repository, site.key)
         parent, why = parent_of(catalogue, site, server, full=full)
         started, clock = site.wall(), time.monotonic()
-        identity = _identity(started, catalogue)
+        identity = _identity(started, catalogue, server)
         notes = [f"{'incremental' if parent else 'full'}: {why}", *catalogue.faults]
         await hold(connection, site.settings.backup.wal_slot)  # from before the base on, or there would be a gap
         async with site.workshop("backup") as work:
@@ -102,13 +103,14 @@ async def _keep_log(site: Site, url: str, programs: Programs, server: Server, ls
         await kept_until(site, server, lsn, LOG_SECONDS)
 
 
-def _identity(now: float, catalogue: Catalogue) -> str:
+def _identity(now: float, catalogue: Catalogue, server: Server) -> str:
     """Of the second in which it begins, or the next that is free."""
-    while (identity := identity_now(now)) in catalogue.backups:
+    while (identity := identity_now(now, server)) in catalogue.backups:
         now += 1
     return identity
 
 
-def identity_now(now: float) -> str:
-    """Of that second, such as ``20261122T021500Z``."""
-    return datetime.datetime.fromtimestamp(int(now), datetime.UTC).strftime("%Y%m%dT%H%M%SZ")
+def identity_now(now: float, server: Server) -> str:
+    """Of that second and that cluster, such as ``20261122T021500Z-7f3a``; by it they sort in the order they began."""
+    moment = datetime.datetime.fromtimestamp(int(now), datetime.UTC)
+    return f"{moment.strftime('%Y%m%dT%H%M%SZ')}-{cluster_tag(server.system_id)}"

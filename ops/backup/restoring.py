@@ -116,14 +116,14 @@ async def recovered(
         await asyncio.to_thread(shutil.rmtree, log, ignore_errors=True)
 
 
-async def restore(site: Site, data: Path, *, identity: str = "", target: Target) -> Restored:
+async def restore(site: Site, data: Path, *, identity: str = "", cluster: str = "", target: Target) -> Restored:
     """Make ``data`` the data folder of the site as it was at ``target``, with the hooks of ``after_restore`` done,
     ready to be started. Raises BackupError and its kinds, ConfigurationError; then ``data`` is left empty.
     """
     if await asyncio.to_thread(_occupied, data):
         raise ConfigurationError(f"{data} is not empty: move what is there out of the way, or name another folder")
     catalogue = await read_catalogue(site.repository, site.key)
-    backup = choose(catalogue, identity=identity, before=target.time, before_lsn=target.lsn)
+    backup = choose(catalogue, identity=identity, before=target.time, before_lsn=target.lsn, cluster=cluster)
     if target.lsn is not None and target.lsn < backup.stop_lsn:
         raise BackupError(f"backup {backup.id} is whole from {shown(backup.stop_lsn)} on: take an older one")
     programs = find_programs(site.settings.postgres_programs, backup.server_version)

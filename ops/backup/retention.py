@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ops.backup.catalogue import BACKUPS, Backup, Catalogue
+from ops.backup.clusters import by_cluster
 from ops.backup.repository import Kept, Repository
 from ops.backup.site import Site, wal_prefix
 from ops.backup.wal import Segment
@@ -27,8 +28,8 @@ class Plan:
 
 
 def plan_backups(backups: Sequence[Backup], *, now: float, keep_days: float, keep_least: int) -> Plan:
-    """``backups``: the oldest first. What is young stays, so do the newest ``keep_least`` that were verified, and all
-    that an incremental one among these lies over. Where fewer were verified, nothing goes.
+    """``backups``: of one cluster, the oldest first. What is young stays, so do the newest ``keep_least`` that were
+    verified, and all that an incremental one among these lies over. Where fewer were verified, nothing goes.
     """
     verified = [each for each in backups if each.verified_at is not None]
     kept: dict[str, str] = {}
@@ -80,17 +81,24 @@ def unfinished(objects: Sequence[Kept], catalogue: Catalogue, now: float) -> lis
 
 
 async def plan(site: Site, catalogue: Catalogue) -> Plan:
-    """Of this installation, now. A catalogue with a backup that cannot be read gives leave to remove nothing."""
+    """Of all that is kept here, now; each cluster keeps its own least number. A catalogue with a backup that cannot be
+    read gives leave to remove nothing.
+    """
     if catalogue.faults:
         why = "a backup cannot be read: nothing goes until somebody has looked at it"
         return Plan(kept=dict.fromkeys(catalogue.backups, why))
     settings, now = site.settings.backup, site.wall()
     backups = list(catalogue.backups.values())
-    first = plan_backups(backups, now=now, keep_days=settings.keep_days, keep_least=settings.keep_least)
-    staying = [each for each in backups if each.id in first.kept]
+    going: list[str] = []
+    kept: dict[str, str] = {}
+    for ours in by_cluster(backups).values():
+        part = plan_backups(ours, now=now, keep_days=settings.keep_days, keep_least=settings.keep_least)
+        going += part.backups
+        kept |= part.kept
+    staying = [each for each in backups if each.id in kept]
     objects = log_to_remove(staying, await site.repository.listing("wal/"))
     objects += unfinished(await site.repository.listing(BACKUPS), catalogue, now)
-    return Plan(first.backups, tuple(objects), first.kept)
+    return Plan(tuple(going), tuple(objects), kept)
 
 
 async def carry_out(repository: Repository, planned: Plan) -> int:

@@ -66,7 +66,7 @@ async def stream_base(
     """Keep a base backup and its manifest. The log that it needs stays on the server meanwhile, by a slot of
     ``connection``'s own. Raises ToolFailed, RepositoryError.
     """
-    slot = f"trunkline_base_{identity.lower()}_{os.getpid()}"
+    slot = f"trunkline_base_{identity.lower().replace('-', '_')}_{os.getpid()}"
     await connection.fetchval(queries("server.sql")["make_temporary_slot"], slot)
     bare, environment = for_programs(url)
     arguments = [

@@ -30,8 +30,8 @@ async def run(context: JobContext) -> Report:
     async with alone(url, "dump") as free:
         if not free:
             return UNDER_WAY
-        body = await dump(site, url, programs, server, identity_now(context.wall()))
-        removed = await remove_old(site)
+        body = await dump(site, url, programs, server, identity_now(context.wall(), server))
+        removed = await remove_old(site, server)
     figures = {
         "bytes": float(body["part"]["bytes"]),
         "plain_bytes": float(body["part"]["plain_bytes"]),

@@ -8,9 +8,10 @@ import time
 from dataclasses import replace
 
 from ops.backup.carrier import newest_age, read_status
-from ops.backup.catalogue import read_catalogue
+from ops.backup.catalogue import Catalogue, read_catalogue
 from ops.backup.checking import NOTHING_TO_LOSE, amcheck, check
-from ops.backup.database import alone, connected, database_url, facts
+from ops.backup.clusters import of_cluster
+from ops.backup.database import alone, connected, database_url, facts, queries
 from ops.backup.fetching import choose
 from ops.backup.pgbackrest import PgBackRest
 from ops.backup.programs import find_programs
@@ -24,7 +25,7 @@ from ops.jobs.job import Job, JobContext, Report, Verdict
 
 async def run(context: JobContext) -> Report:
     """Raises BackupError and its kinds, ConfigurationError: each is a check that failed, and says why."""
-    identity = chosen(context, "backup")
+    identity = chosen(context, "backup", "cluster")
     if context.settings.backup.tool == "pgbackrest":
         return await _by_pgbackrest(context)
     if not context.settings.backup.to:
@@ -32,9 +33,10 @@ async def run(context: JobContext) -> Report:
     url = database_url(context.settings, context.database)
     site = Site.of(context.settings, context.wall)
     catalogue = await read_catalogue(site.repository, site.key)
-    newest = catalogue.newest
-    if not identity and newest is not None:
-        identity = newest.id  # the newest, verified or not: it is what a disaster would find
+    if not identity:
+        own = await _own_cluster(url, catalogue, context.arguments.get("cluster", ""))
+        newest = own.newest
+        identity = newest.id if newest else ""  # verified or not: it is what a disaster would find
     backup = choose(catalogue, identity=identity, before=None, before_lsn=None)
     if context.dry_run:
         print(f"restore backup {backup.id} up to {shown(backup.mark_lsn)} into a throw-away server and compare it")
@@ -67,6 +69,14 @@ async def run(context: JobContext) -> Report:
     if catalogue.faults:
         return Report(Verdict.FAILED, f"{summary}; yet {catalogue.faults[0]}", details, figures)
     return Report(Verdict.OK, summary, details, figures)
+
+
+async def _own_cluster(url: str, catalogue: Catalogue, cluster: str) -> Catalogue:
+    """Of the cluster that is named, or the database's own: another's proves nothing of it. Raises BackupError."""
+    if not cluster and catalogue.backups:
+        async with connected(url) as connection:
+            cluster = str(await connection.fetchval(queries("server.sql")["system_id"]))
+    return of_cluster(catalogue, cluster)
 
 
 async def _by_pgbackrest(context: JobContext) -> Report:
@@ -113,7 +123,10 @@ JOB = Job(
     "Restore the newest backup into a throw-away server, compare it with what it was, measure how long it takes.",
     run,
     schedule="15 4 * * *",
-    arguments={"backup": "id of the one to check; none: the newest"},
+    arguments={
+        "backup": "id of the one to check; none: the newest",
+        "cluster": "system identifier of the cluster whose newest to check; none: the database's own",
+    },
     time_limit=LONGEST,
     set_up=set_up,
 )

@@ -184,7 +184,7 @@ async def test_a_flipped_byte_is_found(stage: Stage) -> None:
     content = bytearray(file.read_bytes())
     content[len(content) // 2] ^= 1
     file.write_bytes(content)
-    with pytest.raises(Damaged, match=r"backups/\d+T\d+Z/base is damaged between MiB \d+ and \d+"):
+    with pytest.raises(Damaged, match=r"backups/\d+T\d+Z-[0-9a-f]{4}/base is damaged between MiB \d+ and \d+"):
         await stage.run("restore-check")
 
 

@@ -85,7 +85,7 @@ async def test_the_page_brings_the_site_back(server: str, ground: Path) -> None:
         assert "trunkline ops run backup" in said[1]
         assert said[3].startswith("311|2026-")
         said.append(await shell(again, environment))
-        assert re.match(r"full backup \d+T\d+Z, .* MB, verified, encrypted", said[4])
+        assert re.match(r"full backup \d+T\d+Z-[0-9a-f]{4}, .* MB, verified, encrypted", said[4])
     finally:
         await shell("$AS pg_ctl -D $DATA -m fast -w stop || true", environment)
 

@@ -86,7 +86,7 @@ async def test_jobs_refuse_arguments_that_they_do_not_know(settings: Settings) -
 
     with pytest.raises(ConfigurationError, match="no argument --fully: it knows --full"):
         await backup.JOB.run(context(fully="yes"))
-    with pytest.raises(ConfigurationError, match="it knows --backup"):
+    with pytest.raises(ConfigurationError, match="it knows --backup, --cluster"):
         await restore_check.JOB.run(context(full="yes"))
     with pytest.raises(ConfigurationError, match="--seconds: got 'soon'"):
         await wal.JOB.run(context(seconds="soon"))

@@ -9,6 +9,9 @@ SELECT current_setting('server_version') AS version,
        (SELECT count(*) FROM pg_tablespace WHERE spcname NOT IN ('pg_default', 'pg_global')) AS tablespaces,
        (SELECT rolreplication OR rolsuper FROM pg_roles WHERE rolname = current_user) AS may_replicate;
 
+-- name: system_id
+SELECT system_identifier::text FROM pg_control_system();
+
 -- name: position
 SELECT extract(epoch FROM clock_timestamp())::float8 AS at, pg_current_wal_flush_lsn()::text AS flushed,
        (SELECT max(write_lsn)::text FROM pg_stat_replication WHERE application_name = $1) AS received;
