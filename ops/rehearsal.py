@@ -26,7 +26,6 @@ from engine.records.outbox import Outbox
 from engine.records.places import database_url
 from engine.records.recorder import Recorder
 from engine.records.writer import DatabaseSink
-from ops.backup.command import erasing_again
 from ops.backup.restoring import Target, after_restore, restore
 from ops.backup.site import Site
 from ops.bench.report import text_table
@@ -348,13 +347,12 @@ async def _restored(night: Night, erased: str) -> str:
             await connection.close()
         return ""
 
-    with erasing_again(night.settings):
-        after_restore.append(count)
-        try:
-            folder = night.folder / "restored"
-            done = await restore(Site.of(night.settings, time.time), folder, target=Target())
-        finally:
-            after_restore.remove(count)
+    after_restore.append(count)
+    try:
+        folder = night.folder / "restored"
+        done = await restore(Site.of(night.settings, time.time), folder, target=Target())
+    finally:
+        after_restore.remove(count)
     if found != {"calls": night.evening.rows["calls"], "erased": 0}:
         raise NotHeld(f"{found} came back, and {night.evening.rows['calls']} calls were there")
     told = " ".join(each for each in done.told if each)

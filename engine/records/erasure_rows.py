@@ -11,7 +11,7 @@ from uuid import UUID
 
 import asyncpg
 
-from engine.records.erasing import LEAST_TO_SEARCH, canonical
+from engine.records.erasing import LEAST_TO_SEARCH, Erased, canonical
 from engine.records.report_sql import report_queries
 from engine.records.tombstones import ErasedCallers
 
@@ -99,9 +99,14 @@ async def reapply(
     To be run after each restore, before calls are taken. Legal holds are not asked: what was erased was free then.
     Raises ConfigurationError where there are tombstones and no key, OSError, asyncpg.PostgresError.
     """
+    return await reapply_erased(database, [ErasedCallers(state_dir, key_file).now()], now=now)
+
+
+async def reapply_erased(database: str, known: Sequence[Erased], *, now: datetime | None = None) -> Reapplied:
+    """The same by lists that are at hand, each with its key. Raises OSError, asyncpg.PostgresError."""
     now = now or datetime.now(UTC)
-    erased = ErasedCallers(state_dir, key_file).now()
-    if not erased:
+    lists = [erased for erased in known if erased]
+    if not lists:
         return Reapplied(0)
     connection = await asyncpg.connect(
         database,
@@ -112,8 +117,9 @@ async def reapply(
     try:
         found: dict[str, tuple[float, list[str]]] = {}
         for row in await connection.fetch(report_queries()["all_numbers"]):
-            until = erased.until(row["number"])
-            if until is not None:
+            times = [at for erased in lists if (at := erased.until(row["number"])) is not None]
+            if times:
+                until = max(times)
                 found.setdefault(canonical(row["number"]), (until, []))[1].append(row["number"])
         callers, rows = 0, dict[str, int]()
         for number, (until, written) in found.items():

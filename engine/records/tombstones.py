@@ -52,6 +52,12 @@ def key_of(path: Path, *, make: bool = False) -> bytes:
     return key
 
 
+def leave_key(path: Path, key: bytes) -> None:
+    """Put a key where there is none, such as one that came back with a backup. Raises OSError; FileExistsError too."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    _write_new(path, key.hex() + "\n")
+
+
 def bury(path: Path, tombstone: Tombstone) -> None:
     """Note an erasure; on disk when it returns. Raises OSError."""
     path.parent.mkdir(parents=True, exist_ok=True)

@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import datetime
 import json
 import sys
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from engine.config import Settings
 from engine.errors import ConfigurationError
-from engine.records.erasure_rows import reapply
-from engine.records.tombstones import TOMBSTONES
-from ops.backup.carrier import newest_age, read_status
 from ops.backup.catalogue import Backup, read_catalogue
-from ops.backup.restoring import Restored, Target, after_restore, parse_time, restore
+from ops.backup.log_status import newest_age, read_status
+from ops.backup.restoring import Restored, Target, parse_time, restore
 from ops.backup.site import Site
 from ops.backup.wal import position
 from ops.bench.report import text_table
@@ -75,7 +72,14 @@ def _moment(seconds: float | None) -> str | None:
 
 
 def run_restore(
-    settings: Settings, data: Path, *, to_time: str = "", to_lsn: str = "", backup: str = "", cluster: str = ""
+    settings: Settings,
+    data: Path,
+    *,
+    to_time: str = "",
+    to_lsn: str = "",
+    backup: str = "",
+    cluster: str = "",
+    without_erasures: bool = False,
 ) -> None:
     """Restore into ``data``, and say what was done and what is left to do. Raises ConfigurationError, BackupError."""
     if to_time and to_lsn:
@@ -83,29 +87,10 @@ def run_restore(
     target = Target(parse_time(to_time) if to_time else None, _lsn(to_lsn) if to_lsn else None)
     site = Site.of(settings, time.time)
     folder = data.expanduser().absolute()
-    with erasing_again(settings):
-        restored = asyncio.run(restore(site, folder, identity=backup, cluster=cluster, target=target))
+    restored = asyncio.run(
+        restore(site, folder, identity=backup, cluster=cluster, target=target, without_erasures=without_erasures)
+    )
     print("\n".join(told(restored, folder)))
-
-
-@contextlib.contextmanager
-def erasing_again(settings: Settings) -> Iterator[None]:
-    """Meanwhile every restored site loses again what was erased since its backup, before anybody can connect to it."""
-
-    async def erase(url: str) -> str:
-        if not (settings.paths.state_dir / TOMBSTONES).exists():
-            return (
-                f"nobody was erased again: there is no {TOMBSTONES} in {settings.paths.state_dir}. If callers were "
-                "erased at this site, bring it and its key, and run `trunkline ops run erasure --reapply yes`"
-            )
-        done = await reapply(url, settings.paths.state_dir, key_file=settings.reports.erasure_key_file)
-        return f"{done.callers} erased callers were in it, {sum(done.rows.values())} rows of them are erased again"
-
-    after_restore.append(erase)
-    try:
-        yield
-    finally:
-        after_restore.remove(erase)
 
 
 def told(restored: Restored, folder: Path) -> Sequence[str]:

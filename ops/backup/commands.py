@@ -29,13 +29,25 @@ def restore(
         str, typer.Option(metavar="TIME", help="As it was then, such as 2026-11-22T02:15:00Z; none: as late as can be.")
     ] = "",
     to_lsn: Annotated[str, typer.Option(metavar="LSN", help="As it was at that position of the log.")] = "",
+    *,
     backup: Annotated[str, typer.Option(metavar="ID", help="Begin with this one; none: the newest that fits.")] = "",
     cluster: Annotated[
         str, typer.Option(metavar="ID", help="Of this cluster; to be given where backups of several are kept.")
     ] = "",
+    without_erasures: Annotated[
+        bool, typer.Option("--without-erasures", help="Erase nobody again; callers who were erased may come back.")
+    ] = False,
 ) -> None:
     """Bring a site back: a data folder as it was, on which its server can be started. See docs/runbooks/restore.md."""
     from engine.config import load_settings
     from ops.backup.command import run_restore
 
-    run_restore(load_settings(), data_dir, to_time=to_time, to_lsn=to_lsn, backup=backup, cluster=cluster)
+    run_restore(
+        load_settings(),
+        data_dir,
+        to_time=to_time,
+        to_lsn=to_lsn,
+        backup=backup,
+        cluster=cluster,
+        without_erasures=without_erasures,
+    )

@@ -15,6 +15,7 @@ from typing import Final
 
 from engine.errors import ConfigurationError
 from ops.backup.catalogue import Backup, read_catalogue
+from ops.backup.erasures import bring_here, erase_again, kept_lists, known_for
 from ops.backup.errors import BackupError
 from ops.backup.fetching import choose, fetch_data, fetch_log
 from ops.backup.programs import Programs, find_programs
@@ -30,8 +31,7 @@ what it returns is told to the operator. Whatever it raises fails the restore: t
 may be called again on the same database."""
 
 after_restore: Final[list[AfterRestore]] = []
-"""What is done to every restored site, in order. Callers who were erased after the backup was made are erased again by
-one of these."""
+"""What is done to every restored site, in order, after those who were erased have been erased again."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,9 +116,18 @@ async def recovered(
         await asyncio.to_thread(shutil.rmtree, log, ignore_errors=True)
 
 
-async def restore(site: Site, data: Path, *, identity: str = "", cluster: str = "", target: Target) -> Restored:
-    """Make ``data`` the data folder of the site as it was at ``target``, with the hooks of ``after_restore`` done,
-    ready to be started. Raises BackupError and its kinds, ConfigurationError; then ``data`` is left empty.
+async def restore(
+    site: Site,
+    data: Path,
+    *,
+    identity: str = "",
+    cluster: str = "",
+    target: Target,
+    without_erasures: bool = False,
+) -> Restored:
+    """Make ``data`` the data folder of the site as it was at ``target``, with those erased again who had been erased
+    and the hooks of ``after_restore`` done, ready to be started. Raises BackupError and its kinds, ConfigurationError;
+    then ``data`` is left empty.
     """
     if await asyncio.to_thread(_occupied, data):
         raise ConfigurationError(f"{data} is not empty: move what is there out of the way, or name another folder")
@@ -127,16 +136,21 @@ async def restore(site: Site, data: Path, *, identity: str = "", cluster: str = 
     if target.lsn is not None and target.lsn < backup.stop_lsn:
         raise BackupError(f"backup {backup.id} is whole from {shown(backup.stop_lsn)} on: take an older one")
     programs = find_programs(site.settings.postgres_programs, backup.server_version)
+    lists = [] if without_erasures else await kept_lists(site, backup, catalogue)
+    known = await asyncio.to_thread(lambda: known_for(site.settings, lists, without=without_erasures))
     found: list[Restored] = []
     told: list[str] = []
     done = False
     try:
         async with recovered(site, backup, programs, data, target=target, found=found) as url:
+            told.append(await erase_again(url, known))
             told += [await hook(url) for hook in after_restore]
         done = True
     finally:
         if not done:
             await asyncio.to_thread(shutil.rmtree, data, ignore_errors=True)
+    if brought := await asyncio.to_thread(bring_here, site.settings, known):
+        told.append(brought)
     return Restored(backup.id, found[0].log_bytes, found[0].fetch_s, found[0].recovery_s, tuple(told))
 
 

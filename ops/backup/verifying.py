@@ -24,7 +24,8 @@ async def verify(site: Site, backup: Backup, programs: Programs) -> None:
         manifest = await gathered(site.fetch(backup.object("manifest"), backup.parts["manifest"]))
         if await asyncio.to_thread((work / "base" / "backup_manifest").read_bytes) != manifest:
             raise Damaged(f"backup {backup.id} holds two manifests, and they differ")
-        await gathered(site.fetch(backup.object("globals"), backup.parts["globals"]))
+        for part in backup.parts.keys() - {"base", "manifest"}:
+            await gathered(site.fetch(backup.object(part), backup.parts[part]))
         await verify_folder(programs, work / "base", backup.id)
     await note(site.repository, backup, "verified", site.wall(), site.key)
 

@@ -66,6 +66,7 @@ def new_stage(url: str, folder: Path, *, to: str = "", more: dict[str, str] | No
             "TRUNKLINE_BACKUP_TO": to or str(kept),
             "TRUNKLINE_BACKUP_KEY_FILE": str(key),
             "TRUNKLINE_BACKUP_WAL_EVERY_S": "1",
+            "TRUNKLINE_STATE_DIR": str(folder / "state"),
             **(more or {}),
         }
     )

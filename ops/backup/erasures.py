@@ -1,0 +1,227 @@
+"""The list of erasures beside the backups: who was erased is erased again wherever a backup is restored.
+
+It holds keyed digests and, where the backups are encrypted, the key of the digests: ``backups/ID/erasures`` as it was
+then, and ``erasures/CLUSTER/KEY`` as it is now, since an erasure after the last backup must not be forgotten either. In
+backups that are not encrypted the key is left out: with it everybody could try numbers on the digests.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+import asyncpg
+
+from engine.config import Settings
+from engine.errors import ConfigurationError
+from engine.records.erasing import Erased, Tombstone, key_id
+from engine.records.erasure_rows import reapply_erased
+from engine.records.tombstones import KEY, TOMBSTONES, buried, bury, key_of, leave_key
+from ops.backup.catalogue import BACKUPS, Backup, Catalogue, Part
+from ops.backup.database import queries
+from ops.backup.errors import BackupError, Damaged, ObjectMissing
+from ops.backup.site import Site
+from ops.backup.streams import gathered, of_bytes
+
+PART: Final = "erasures"
+NO_KEY: Final = "unknown"
+"""Stands for the id of a key that this machine has not."""
+
+
+@dataclass(frozen=True, slots=True)
+class Listed:
+    """A list of erasures."""
+
+    key: bytes | None
+    """Of its digests; None: it is elsewhere."""
+    key_id: str
+    tombstones: tuple[Tombstone, ...]
+
+    def as_bytes(self, *, with_key: bool) -> bytes:
+        """As it is kept."""
+        key = self.key.hex() if self.key is not None and with_key else ""
+        lines = [one.line() for one in sorted(self.tombstones, key=lambda one: one.requested_at)]
+        return json.dumps({"key": key, "key_id": self.key_id, "erasures": lines}).encode()
+
+    @classmethod
+    def of(cls, content: bytes, name: str) -> Listed:
+        """Raises Damaged."""
+        try:
+            body = json.loads(content)
+            key = bytes.fromhex(body["key"]) or None
+            return cls(key, str(body["key_id"]), tuple(Tombstone.of(line) for line in body["erasures"]))
+        except (ValueError, KeyError, TypeError) as error:
+            raise Damaged(f"{name} is damaged: it is no list of erasures") from error
+
+
+async def known_here(settings: Settings, connection: Any) -> Listed:
+    """What this machine's files and the database know. Raises ConfigurationError, BackupError."""
+    key, found = await asyncio.to_thread(_files, settings)
+    try:
+        rows = await connection.fetch(queries("erasures.sql")["erasures"])
+    except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError):
+        rows = []  # of a time before there were erasures, or another database
+    found += [Tombstone(UUID(str(row["id"])), bytes(row["caller_digest"]), float(row["at"])) for row in rows]
+    return Listed(key, key_id(key) if key is not None else NO_KEY, _without_doubles(found))
+
+
+def _files(settings: Settings) -> tuple[bytes | None, list[Tombstone]]:
+    file = _key_file(settings)
+    try:
+        return key_of(file) if file.exists() else None, buried(settings.paths.state_dir / TOMBSTONES)
+    except OSError as error:
+        raise BackupError(f"the list of erasures cannot be read ({error.strerror})") from error
+
+
+def _key_file(settings: Settings) -> Path:
+    return settings.reports.erasure_key_file or settings.paths.state_dir / KEY
+
+
+def _without_doubles(found: Iterable[Tombstone]) -> tuple[Tombstone, ...]:
+    return tuple({(one.id, one.digest): one for one in found}.values())
+
+
+async def keep_list(site: Site, listed: Listed, identity: str) -> tuple[Part, list[str]]:
+    """Put it into the backup ``identity``; and what the operator should know of it."""
+    content = listed.as_bytes(with_key=site.key.encrypts)
+    part = await site.keep(f"{BACKUPS}{identity}/{PART}", of_bytes(content))
+    if not listed.tombstones:
+        return part, []
+    if listed.key is None:
+        return part, ["callers were erased, and the key of the erasures is not on this machine: keep it elsewhere"]
+    if not site.key.encrypts:
+        why = "the backup is not encrypted, so the key of the erasures is not in it"
+        return part, [f"{why}: keep a copy of {KEY} elsewhere, or erased callers come back with a restore"]
+    return part, []
+
+
+async def keep_current(site: Site, system_id: str, listed: Listed) -> None:
+    """Keep the list as it is now, beside what other machines have put there."""
+    name = f"erasures/{system_id}/{listed.key_id}"
+    try:
+        before = Listed.of(await gathered(site.fetch(name)), name)
+    except ObjectMissing:
+        before = None
+    both = _without_doubles([*(before.tombstones if before else ()), *listed.tombstones])
+    if both and (before is None or len(both) > len(before.tombstones)):
+        content = Listed(listed.key, listed.key_id, both).as_bytes(with_key=site.key.encrypts)
+        await site.keep(name, of_bytes(content))
+
+
+class Watch:
+    """Keeps the current list in the storage whenever somebody was erased, for a process that goes on running."""
+
+    def __init__(self, site: Site, system_id: str) -> None:
+        self._site = site
+        self._system_id = system_id
+        self._seen: tuple[object, ...] | None = None
+
+    async def look(self, connection: Any) -> None:
+        """Cheap where nothing changed. Raises ConfigurationError, BackupError."""
+        file = self._site.settings.paths.state_dir / TOMBSTONES
+        try:
+            facts = await asyncio.to_thread(file.stat)
+            here: tuple[object, ...] = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+        except OSError:
+            here = ()
+        try:
+            there = await connection.fetchval(queries("erasures.sql")["erasures_seen"])
+        except asyncpg.UndefinedTableError:
+            there = 0
+        if self._seen == (here, there):
+            return
+        if here or there:
+            await keep_current(self._site, self._system_id, await known_here(self._site.settings, connection))
+        self._seen = (here, there)
+
+
+async def kept_lists(site: Site, backup: Backup, catalogue: Catalogue) -> list[Listed]:
+    """Lists that the storage has for a restore of ``backup``: its own, those of later ones, the current ones.
+
+    Raises Damaged, KeyMismatch, RepositoryError.
+    """
+    found = []
+    for each in catalogue.backups.values():
+        if each.system_id == backup.system_id and each.started_at >= backup.started_at and PART in each.parts:
+            name = each.object(PART)
+            found.append(Listed.of(await gathered(site.fetch(name, each.parts[PART])), name))
+    current = [kept.name for kept in await site.repository.listing(f"erasures/{backup.system_id}/")]
+    return found + [Listed.of(await gathered(site.fetch(name)), name) for name in current]
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """All that is known of who was erased, for one restore."""
+
+    keys: tuple[bytes, ...]
+    tombstones: tuple[Tombstone, ...]
+    without: bool = False
+    """Nobody is to be erased again, as the operator says."""
+
+
+def known_for(settings: Settings, kept: Sequence[Listed], *, without: bool) -> Known:
+    """From this machine's files and the storage's lists. Raises ConfigurationError where there is neither, or where
+    the key is missing; unless ``without``.
+    """
+    here = settings.paths.state_dir / TOMBSTONES
+    there = here.exists()
+    if without:
+        return Known((), (), without=True)
+    key, tombstones = _files(settings)
+    if not kept and not there:
+        raise ConfigurationError(
+            f"nobody knows who was erased at this site: the backup holds no list of erasures and there is no {here}. "
+            f"Bring {TOMBSTONES} and {KEY} of the site; or, where nobody was ever erased, say --without-erasures"
+        )
+    keys = tuple(dict.fromkeys(each for each in (key, *(one.key for one in kept)) if each is not None))
+    ids = {key_id(each) for each in keys}
+    missing = sorted({one.key_id for one in kept if one.tombstones and one.key_id not in {*ids, NO_KEY}})
+    every = _without_doubles([*tombstones, *(one for each in kept for one in each.tombstones)])
+    if missing or (every and not keys):
+        which = f" {', '.join(missing)}" if missing else ""
+        raise ConfigurationError(
+            f"callers were erased at this site, and the key{which} by which they are recognised is not here: bring it "
+            f"to {_key_file(settings)}; or say --without-erasures, and erased callers come back"
+        )
+    return Known(keys, every)
+
+
+async def erase_again(url: str, known: Known) -> str:
+    """Erase in the restored database who was erased before, and tell of it. Raises BackupError."""
+    if known.without:
+        return "nobody was erased again, as you said (--without-erasures)"
+    if not known.tombstones:
+        return "nobody was ever erased at this site"
+    try:
+        done = await reapply_erased(url, [Erased(key, known.tombstones) for key in known.keys])
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        raise BackupError(
+            f"who was erased could not be erased again ({type(error).__name__}): the site must not go up like that"
+        ) from error
+    return f"{done.callers} erased callers were in it, {sum(done.rows.values())} rows of them are erased again"
+
+
+def bring_here(settings: Settings, known: Known) -> str:
+    """Let this machine know what the backups knew, so that what is recorded late is recognised; empty: it did."""
+    if not known.tombstones:
+        return ""
+    file, state_dir = _key_file(settings), settings.paths.state_dir
+    try:
+        if not file.exists() and len(known.keys) == 1:
+            leave_key(file, known.keys[0])
+        key, before = _files(settings)
+        if known.keys != (key,):
+            return f"the list of erasures was made with another key than {file}: this machine does not know them"
+        seen = {(one.id, one.digest) for one in before}
+        new = [one for one in known.tombstones if (one.id, one.digest) not in seen]
+        for one in new:
+            bury(state_dir / TOMBSTONES, one)
+    except (OSError, BackupError) as error:
+        why = error.strerror if isinstance(error, OSError) else error
+        return f"the list of erasures could not be written to {state_dir} ({why}): bring it before calls are taken"
+    return f"{len(new)} erasures were brought to {state_dir}" if new else ""
