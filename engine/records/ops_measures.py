@@ -6,6 +6,8 @@ A job is a process that has ended long before anybody asks for metrics; the file
 from __future__ import annotations
 
 import json
+import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any, Final
 
@@ -19,6 +21,16 @@ PARTITION_FIGURES: Final = {
     "default_rows": "Rows in the default partition, as the partitions job last left them.",
 }
 """Figures of the job ``partitions`` that are metrics by table; there they are named such as ``default_rows.calls``."""
+
+WAL_FIGURES: Final = {
+    "kept_timestamp": "Log that the server had written by this time is kept.",
+    "told_timestamp": "When the log's carrier last said how it is.",
+    "slot_held_bytes": "Log that the server holds back until it is kept.",
+    "slot_limit_bytes": "Bytes after which the server gives up what is not kept (max_slot_wal_keep_size); -1: never.",
+    "reconnects": "How often the run of the log's carrier that goes on, or the last one, had to begin anew.",
+    "gap": "1 where log was lost before it was kept and no full backup has begun since, else 0.",
+}
+"""Figures of the job ``wal``, which it tells while it runs."""
 
 
 def measures_file(state_dir: Path) -> Path:
@@ -42,8 +54,11 @@ def read_measures(file: Path) -> dict[str, dict[str, Any]]:
 class OpsCollector(Collector):
     """Reads the file when metrics are asked for."""
 
-    def __init__(self, file: Path, registry: CollectorRegistry = REGISTRY) -> None:
+    def __init__(
+        self, file: Path, registry: CollectorRegistry = REGISTRY, wall: Callable[[], float] = time.time
+    ) -> None:
         self._file = file
+        self._wall = wall
         registry.register(self)
 
     def collect(self) -> list[Metric]:
@@ -52,7 +67,7 @@ class OpsCollector(Collector):
         )
         try:
             jobs = read_measures(self._file)
-            families = _families(jobs)
+            families = [*_families(jobs), *_wal_families(jobs, self._wall())]
         except (OSError, ValueError, TypeError, AttributeError):
             readable.add_metric([], 0.0)
             return [readable]
@@ -87,8 +102,25 @@ def _families(jobs: dict[str, dict[str, Any]]) -> list[Metric]:
                 verdicts.add_metric([job, verdict], float(verdict == entry["last_verdict"]))
         for name, value in sorted(entry.get("figures", {}).items()):
             figure, _, table = name.partition(".")
+            if job == "wal" and name in WAL_FIGURES:
+                continue
             if job == "partitions" and table and figure in partitions:
                 partitions[figure].add_metric([table], float(value))
             else:
                 figures.add_metric([job, name], float(value))
     return [*times.values(), verdicts, figures, *partitions.values()]
+
+
+def _wal_families(jobs: dict[str, dict[str, Any]], now: float) -> list[Metric]:
+    """Of the log's carrier; the age grows on where it has died."""
+    figures = jobs.get("wal", {}).get("figures", {})
+    found: list[Metric] = []
+    for name, text in WAL_FIGURES.items():
+        if name in figures:
+            exported = name.replace("timestamp", "timestamp_seconds")
+            found.append(GaugeMetricFamily(f"trunkline_wal_{exported}", text, value=float(figures[name])))
+    if figures.get("kept_timestamp"):
+        text = "For how long the newest log has not been known to be kept."
+        age = max(0.0, now - float(figures["kept_timestamp"]))
+        found.append(GaugeMetricFamily("trunkline_wal_age_seconds", text, value=age))
+    return found

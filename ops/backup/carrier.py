@@ -18,24 +18,36 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+import asyncpg
+
 from engine.errors import TrunklineError
-from ops.backup.catalogue import from_json, to_json
-from ops.backup.database import Server, connected, for_programs, queries
-from ops.backup.errors import BackupError, ObjectMissing, ToolFailed
+from ops.backup.catalogue import read_catalogue
+from ops.backup.database import LOCKS, Server, connected, for_programs, queries
+from ops.backup.erasures import Watch
+from ops.backup.errors import CarriedElsewhere, ToolFailed
+from ops.backup.log_status import Status, read_status, write_status
 from ops.backup.programs import Programs, Tool, failure
 from ops.backup.site import Site, wal_prefix
 from ops.backup.slot import hold
-from ops.backup.streams import gathered, of_bytes
+from ops.backup.streams import of_bytes
+from ops.backup.waits import within
 from ops.backup.wal import Segment, history_timeline, position, shown
 
 _log: Final = logging.getLogger(__name__)
 
 LOOK_SECONDS: Final = 0.5
 """How often the folder is looked at for a finished segment."""
+TELL_SECONDS: Final = 5.0
+"""How often the server is asked how much it holds back, between two rounds."""
 BACKOFF_SECONDS: Final = (1.0, 2.0, 5.0, 10.0, 20.0)
 GIVE_UP_SECONDS: Final = 900.0
 """Faults in a row for that long end the run: whoever supervises it hears of it."""
 _SAMPLES: Final = 600
+_UNLOCK_SECONDS: Final = 2.0
+NO_LIMIT: Final = (
+    "the server holds log for the backups without a limit (max_slot_wal_keep_size = -1): where the storage or this job "
+    "is away for long, its disk fills up. Set it, to half of what is free on that disk"
+)
 
 
 @dataclass(slots=True)
@@ -54,11 +66,19 @@ class Progress:
     """Longest that the newest byte of the log was not kept, as met at the end of a round."""
     gap: bool = False
     """The server had to give up log that was not kept yet: only a new backup closes the gap."""
+    gap_lsn: int = 0
+    """Where the log goes on after it."""
+    held_bytes: int = 0
+    """Log that the server holds back by the slot."""
+    held_at_most: int = -1
+    """Bytes after which it gives up (``max_slot_wal_keep_size``); -1: never, its disk may fill up."""
     samples: collections.deque[tuple[float, int]] = field(default_factory=lambda: collections.deque(maxlen=_SAMPLES))
 
 
 class Carrier:
-    """Of one cluster. Only one may run at a time: see ``alone``."""
+    """Of one cluster. Only one carries at a time: each session takes a lock that its connection holds, so that it goes
+    when that breaks and is taken anew with the next.
+    """
 
     def __init__(self, site: Site, url: str, programs: Programs, server: Server) -> None:
         self._site = site
@@ -71,11 +91,14 @@ class Carrier:
         self._application = f"{self._slot}_{server.system_id}"[:63]
         self._sent: set[str] = set()
         self._seeded = ""
+        self._warned = False
+        self._erasures = Watch(site, server.system_id)
         self.progress = Progress()
 
     async def carry(self, *, until_lsn: int | None = None, seconds: float | None = None) -> Progress:
         """Until the log before ``until_lsn`` is kept, or for so many seconds, or until it is cancelled. Faults of the
-        database and the storage are waited out. Raises BackupError once they last too long.
+        database and the storage are waited out; a restart of the server is one. Raises BackupError once they last too
+        long, CarriedElsewhere where another carrier runs.
         """
         deadline = None if seconds is None else time.monotonic() + seconds
         since: float | None = None
@@ -85,6 +108,9 @@ class Carrier:
                 async with self._site.workshop("wal") as staging:
                     await self._session(staging, until_lsn, deadline)
             except TrunklineError as error:
+                begun = self.progress.rounds > 0 or self.progress.faults > 0
+                if isinstance(error, CarriedElsewhere) and not begun:
+                    raise
                 if not (error.retryable or isinstance(error, ToolFailed)):
                     raise
                 now = time.monotonic()
@@ -100,21 +126,29 @@ class Carrier:
 
     async def _session(self, staging: Path, until_lsn: int | None, deadline: float | None) -> None:
         async with connected(self._url, application=f"{self._slot}_carrier") as connection:
-            start, made = await hold(connection, self._slot)
-            before = await read_status(self._site, self._server) if made else None
-            if before is not None and before.kept_lsn < start:
-                self.progress.gap = True
-                _log.error("the server gave up log that was not kept yet: take a full backup now")
-            await self._seed(connection, staging, start)
-            async with self._receiver(staging) as receiver:
-                while True:
-                    await self._round(connection, staging, receiver)
-                    if until_lsn is not None and self.progress.kept_lsn >= until_lsn:
-                        return
-                    if deadline is not None and time.monotonic() >= deadline:
-                        return
-                    hurried = until_lsn is not None
-                    await self._pause(staging, receiver, LOOK_SECONDS if hurried else None, deadline)
+            if not await connection.fetchval(self._sql["take_lock"], LOCKS["wal"]):
+                raise CarriedElsewhere("another run carries the log of this cluster")
+            try:
+                await self._locked_session(connection, staging, until_lsn, deadline)
+            finally:
+                with contextlib.suppress(TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                    await within(_UNLOCK_SECONDS, connection.fetchval(self._sql["leave_lock"], LOCKS["wal"]))
+
+    async def _locked_session(
+        self, connection: Any, staging: Path, until_lsn: int | None, deadline: float | None
+    ) -> None:
+        start, _ = await hold(connection, self._slot)
+        await self._look_for_gap(start)
+        await self._seed(connection, staging, start)
+        async with self._receiver(staging) as receiver:
+            while True:
+                await self._round(connection, staging, receiver)
+                if until_lsn is not None and self.progress.kept_lsn >= until_lsn:
+                    return
+                if deadline is not None and time.monotonic() >= deadline:
+                    return
+                hurried = until_lsn is not None
+                await self._pause(connection, staging, receiver, LOOK_SECONDS if hurried else None, deadline)
 
     async def _seed(self, connection: Any, staging: Path, start: int) -> None:
         """pg_receivewal goes on after the newest segment that it finds: give it an empty one, the one before ours."""
@@ -136,24 +170,55 @@ class Carrier:
 
     async def _round(self, connection: Any, staging: Path, receiver: Tool) -> None:
         """Keep all that is there, then let the server go of it and say how far it is."""
-        row = await connection.fetchrow(self._sql["position"], self._application)
-        self.progress.samples.append((float(row["at"]), position(row["flushed"])))
-        received = position(row["received"]) if row["received"] else 0
+        received = await self._ask(connection)
         if receiver.process.returncode is not None:
             assert receiver.process.stderr is not None
             said = await receiver.process.stderr.read()
             raise ToolFailed(failure("pg_receivewal", receiver.process.returncode, said))
         kept = await self._keep_files(staging, received)
-        if kept > self.progress.kept_lsn:
-            await connection.fetchval(self._sql["advance_slot"], self._slot, shown(kept))
-            self.progress.kept_lsn = kept
+        newer = kept > self.progress.kept_lsn
+        self.progress.kept_lsn = kept
         while self.progress.samples and self.progress.samples[0][1] <= self.progress.kept_lsn:
             self.progress.kept_through = self.progress.samples.popleft()[0]
         if self.progress.kept_through:
             age = self._site.wall() - self.progress.kept_through
             self.progress.worst_age_s = max(self.progress.worst_age_s, age)
+        await self._erasures.look(connection)
         await self._tell()
+        if newer:  # told first: a slot that is beyond what was told means that log was lost
+            await connection.fetchval(self._sql["advance_slot"], self._slot, shown(kept))
         self.progress.rounds += 1  # the storage took something: what fails before that is given up in the end
+
+    async def _ask(self, connection: Any) -> int:
+        """How far the server is and how much it holds back; how far pg_receivewal is."""
+        row = await connection.fetchrow(self._sql["position"], self._application, self._slot)
+        self.progress.samples.append((float(row["at"]), position(row["flushed"])))
+        self.progress.held_bytes = int(row["held"] or 0)
+        if self.progress.held_at_most != int(row["held_at_most"]) or not self._warned:
+            self._warned = True
+            self.progress.held_at_most = int(row["held_at_most"])
+            if self.progress.held_at_most < 0:
+                _log.warning("%s", NO_LIMIT)
+        return position(row["received"]) if row["received"] else 0
+
+    async def _look_for_gap(self, start: int) -> None:
+        """``start``: from where the server holds its log."""
+        before = await read_status(self._site, self._server)
+        if before is None:
+            return
+        if before.kept_lsn < start:
+            self.progress.gap, self.progress.gap_lsn = True, start
+            _log.error("the server gave up log that was not kept yet: take a full backup now")
+        elif before.gap:
+            self.progress.gap, self.progress.gap_lsn = True, before.gap_lsn
+
+    async def _gap_closed(self) -> bool:
+        """Whether a full backup has begun after it."""
+        catalogue = await read_catalogue(self._site.repository, self._site.key)
+        return any(
+            each.system_id == self._server.system_id and each.kind == "full" and each.start_lsn >= self.progress.gap_lsn
+            for each in catalogue.backups.values()
+        )
 
     async def _keep_files(self, staging: Path, received: int) -> int:
         """Position before which the log is kept now."""
@@ -191,65 +256,25 @@ class Carrier:
         return sorted(path for path in staging.iterdir() if path.name != self._seeded)
 
     async def _tell(self) -> None:
-        body = {
-            "kept_lsn": shown(self.progress.kept_lsn),
-            "kept_through": self.progress.kept_through,
-            "at": self._site.wall(),
-            "gap": self.progress.gap,
-        }
-        name = status_name(self._server)
-        await self._site.repository.put(name, of_bytes(to_json(body, self._site.key, name)))
+        told = self.progress
+        if told.gap and await self._gap_closed():
+            told.gap = False
+            _log.warning("the gap in the log is closed by a newer full backup")
+        status = Status(told.kept_lsn, told.kept_through, self._site.wall(), told.gap, told.gap_lsn)
+        await write_status(self._site, self._server, status)
 
-    async def _pause(self, staging: Path, receiver: Tool, seconds: float | None, deadline: float | None) -> None:
+    async def _pause(
+        self, connection: Any, staging: Path, receiver: Tool, seconds: float | None, deadline: float | None
+    ) -> None:
         """Until the next round is due, or a segment is finished."""
         settings = self._site.settings.backup
         over = time.monotonic() + (settings.wal_every_s if seconds is None else seconds)
         over = over if deadline is None else min(over, deadline)
+        asked = time.monotonic()
         while time.monotonic() < over and receiver.process.returncode is None:
             if any(not path.name.endswith((".partial", ".history")) for path in self._staged(staging)):
                 break
+            if time.monotonic() - asked >= TELL_SECONDS:
+                await self._ask(connection)
+                asked = time.monotonic()
             await asyncio.sleep(min(LOOK_SECONDS, max(over - time.monotonic(), 0)))
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    """What the last round said."""
-
-    kept_lsn: int
-    kept_through: float
-    at: float
-    gap: bool
-
-
-def status_name(server: Server | str) -> str:
-    """Of the object that a carrier writes after each round."""
-    return f"status/{server if isinstance(server, str) else server.system_id}"
-
-
-async def read_status(site: Site, server: Server | str) -> Status | None:
-    """None: no log has ever been carried. Raises Damaged, KeyMismatch, RepositoryError."""
-    name = status_name(server)
-    try:
-        body = from_json(await gathered(site.repository.get(name)), site.key, name)
-    except ObjectMissing:
-        return None
-    return Status(position(body["kept_lsn"]), float(body["kept_through"]), float(body["at"]), bool(body["gap"]))
-
-
-def newest_age(status: Status | None, now: float) -> float:
-    """Seconds for which the newest log of the server has not been known to be kept; infinite where it never was."""
-    return now - status.kept_through if status is not None and status.kept_through else float("inf")
-
-
-async def kept_until(site: Site, server: Server, lsn: int, seconds: float) -> None:
-    """Wait until a carrier that runs elsewhere has kept the log before ``lsn``. Raises BackupError."""
-    deadline = time.monotonic() + seconds
-    while True:
-        status = await read_status(site, server)
-        if status is not None and status.kept_lsn >= lsn:
-            return
-        if time.monotonic() > deadline:
-            raise BackupError(
-                f"the run of `wal` that is under way did not keep the log up to {shown(lsn)} within {seconds:.0f} s"
-            )
-        await asyncio.sleep(1.0)

@@ -41,6 +41,8 @@ class Server:
     database: str
     superuser: str
     """A role that may do everything, in a restored server too."""
+    holds_without_limit: bool = False
+    """Log for a slot (``max_slot_wal_keep_size`` = -1): a forgotten one fills its disk."""
 
 
 def database_url(settings: Settings, records: str) -> str:
@@ -133,4 +135,5 @@ async def facts(connection: Any) -> Server:
         summarizes_wal=bool(row["summarizes_wal"]),
         database=str(row["database"]),
         superuser=str(row["superuser"]),
+        holds_without_limit=bool(row["holds_without_limit"]),
     )

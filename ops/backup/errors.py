@@ -9,6 +9,7 @@ BackupError (a JobFailed)
 ├── KeyMismatch             the key is not the one it was closed with
 ├── WrongVersion            a program is not of the server's version
 ├── ToolFailed              a program of PostgreSQL's failed
+├── CarriedElsewhere        another run carries the log of this cluster
 ├── WalMissing              write-ahead log that a restore needs is not kept
 └── NotTheSame              what was restored differs from what was recorded
 """
@@ -58,6 +59,12 @@ class WrongVersion(BackupError):
 
 class ToolFailed(BackupError):
     """A program of PostgreSQL's failed."""
+
+
+class CarriedElsewhere(BackupError):
+    """Another run carries the log of this cluster."""
+
+    retryable = True
 
 
 class WalMissing(BackupError):

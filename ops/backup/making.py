@@ -6,12 +6,14 @@ import datetime
 import time
 from dataclasses import dataclass, field
 
-from ops.backup.carrier import Carrier, kept_until
+from ops.backup.carrier import NO_LIMIT, Carrier
 from ops.backup.catalogue import Backup, Catalogue, read_backup, read_catalogue, write_record
 from ops.backup.clusters import cluster_tag
 from ops.backup.contents import marked
-from ops.backup.database import Server, alone, connected, facts
-from ops.backup.errors import BackupError, ToolFailed
+from ops.backup.database import Server, connected, facts
+from ops.backup.erasures import PART, keep_current, keep_list, known_here
+from ops.backup.errors import BackupError, CarriedElsewhere, ToolFailed
+from ops.backup.log_status import kept_until
 from ops.backup.programs import Programs, find_programs
 from ops.backup.site import Site
 from ops.backup.slot import hold
@@ -21,6 +23,8 @@ from ops.backup.wal import shown
 
 LOG_SECONDS = 300.0
 """Longest wait until the log up to the mark is kept."""
+_ELSEWHERE_SECONDS = 10.0
+"""After which one looks whether the other run is still there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +45,7 @@ async def make(site: Site, url: str, *, full: bool = False) -> Made:
         started, clock = site.wall(), time.monotonic()
         identity = _identity(started, catalogue, server)
         notes = [f"{'incremental' if parent else 'full'}: {why}", *catalogue.faults]
+        notes += [NO_LIMIT] if server.holds_without_limit else []
         await hold(connection, site.settings.backup.wal_slot)  # from before the base on, or there would be a gap
         async with site.workshop("backup") as work:
             try:
@@ -57,6 +62,11 @@ async def make(site: Site, url: str, *, full: bool = False) -> Made:
                 )
     seconds = {"base": time.monotonic() - clock}
     parts["globals"], more = await keep_globals(site, url, programs, identity)
+    async with connected(url) as connection:  # after the base, so that whoever was erased meanwhile is in it
+        erasures = await known_here(site.settings, connection)
+    parts[PART], told = await keep_list(site, erasures, identity)
+    await keep_current(site, server.system_id, erasures)
+    more += told
     mark = await marked(url, site.key)
     seconds["mark"] = time.monotonic() - clock - sum(seconds.values())
     await _keep_log(site, url, programs, server, mark.lsn)
@@ -92,15 +102,20 @@ async def make(site: Site, url: str, *, full: bool = False) -> Made:
 
 async def _keep_log(site: Site, url: str, programs: Programs, server: Server, lsn: int) -> None:
     """By the carrier that runs, or by one for this moment."""
-    async with alone(url, "wal") as free:
-        if free:
-            done = await Carrier(site, url, programs, server).carry(until_lsn=lsn, seconds=LOG_SECONDS)
-            if done.kept_lsn < lsn:
-                raise BackupError(
-                    f"the log up to {shown(lsn)} was not kept within {LOG_SECONDS:.0f} s: have the job wal run always"
-                )
-    if not free:
-        await kept_until(site, server, lsn, LOG_SECONDS)
+    deadline = time.monotonic() + LOG_SECONDS
+    while (left := deadline - time.monotonic()) > 0:
+        try:
+            done = await Carrier(site, url, programs, server).carry(until_lsn=lsn, seconds=left)
+        except CarriedElsewhere:
+            if await kept_until(site, server, lsn, min(left, _ELSEWHERE_SECONDS)):
+                return
+        else:
+            if done.kept_lsn >= lsn:
+                return
+            break
+    raise BackupError(
+        f"the log up to {shown(lsn)} was not kept within {LOG_SECONDS:.0f} s: have the job wal run always"
+    )
 
 
 def _identity(now: float, catalogue: Catalogue, server: Server) -> str:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from ops.backup.carrier import newest_age, read_status
 from ops.backup.catalogue import read_catalogue
+from ops.backup.log_status import newest_age, read_status
 from ops.backup.site import Site
 
 

@@ -7,7 +7,7 @@ import fcntl
 import json
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,15 @@ def note_end(file: Path, job: str, report: Report, started: float, now: float) -
             entry["last_success"] = now
         if report.figures:
             entry["figures"] = {name: float(value) for name, value in report.figures.items()}
+
+    _change(file, job, change)
+
+
+def note_figures(file: Path, job: str, figures: Mapping[str, float]) -> None:
+    """How a run that goes on is. Raises OSError."""
+
+    def change(entry: dict[str, Any]) -> None:
+        entry["figures"] = {name: float(value) for name, value in figures.items()}
 
     _change(file, job, change)
 

@@ -7,12 +7,12 @@ import math
 import time
 from dataclasses import replace
 
-from ops.backup.carrier import newest_age, read_status
 from ops.backup.catalogue import Catalogue, read_catalogue
 from ops.backup.checking import NOTHING_TO_LOSE, amcheck, check
 from ops.backup.clusters import of_cluster
 from ops.backup.database import alone, connected, database_url, facts, queries
 from ops.backup.fetching import choose
+from ops.backup.log_status import newest_age, read_status
 from ops.backup.pgbackrest import PgBackRest
 from ops.backup.programs import find_programs
 from ops.backup.restoring import RECOVERY_SECONDS

@@ -6,17 +6,28 @@ next in time for the five minutes of data loss that are promised.
 
 from __future__ import annotations
 
-import contextlib
+import asyncio
+import logging
 import time
+from typing import Final
 
 from engine.errors import ConfigurationError
-from ops.backup.carrier import Carrier, newest_age, read_status
-from ops.backup.database import alone, connected, database_url, facts
+from engine.records.ops_measures import measures_file
+from ops.backup.carrier import NO_LIMIT, Carrier, Progress
+from ops.backup.database import connected, database_url, facts
+from ops.backup.errors import CarriedElsewhere
+from ops.backup.log_status import newest_age, read_status
 from ops.backup.programs import find_programs
 from ops.backup.site import Site
 from ops.backup.wal import shown
 from ops.jobs.backup import NOT_SET_UP, UNDER_WAY, chosen, own_backups
 from ops.jobs.job import Job, JobContext, Report, Verdict
+from ops.jobs.measures import note_figures
+
+_log: Final = logging.getLogger(__name__)
+
+TELL_SECONDS: Final = 5.0
+"""How often metrics are told how it is."""
 
 
 async def run(context: JobContext) -> Report:
@@ -38,22 +49,56 @@ async def run(context: JobContext) -> Report:
         return Report(Verdict.OK, "nothing was done: a dry run")
     began = time.monotonic()
     carrier = Carrier(site, url, programs, server)
-    async with contextlib.AsyncExitStack() as stack:
-        if not await stack.enter_async_context(alone(url, "wal")):
-            return UNDER_WAY
+    telling = asyncio.create_task(_tell(carrier.progress, context))
+    try:
         progress = await carrier.carry(seconds=seconds)
-    figures = {
-        "bytes": float(progress.bytes),
-        "segments": float(progress.segments),
-        "rounds": float(progress.rounds),
-        "faults": float(progress.faults),
-        "worst_age_seconds": progress.worst_age_s,
-        "seconds": time.monotonic() - began,
+    except CarriedElsewhere:
+        return UNDER_WAY
+    finally:
+        telling.cancel()
+        await asyncio.wait([telling])
+    figures = {**figures_of(progress, context.wall()), "seconds": time.monotonic() - began}
+    details = {
+        "kept_lsn": shown(progress.kept_lsn),
+        "kept_through": progress.kept_through,
+        "gap": progress.gap,
+        "warnings": [NO_LIMIT] if progress.held_at_most < 0 else [],
     }
-    details = {"kept_lsn": shown(progress.kept_lsn), "kept_through": progress.kept_through, "gap": progress.gap}
     if progress.gap:
         return Report(Verdict.FAILED, "log was lost before it was kept: take a full backup now", details, figures)
     return Report(Verdict.OK, f"the log is kept up to {shown(progress.kept_lsn)}", details, figures)
+
+
+def figures_of(progress: Progress, now: float) -> dict[str, float]:
+    """How the carrier is; times are seconds since 1970-01-01 UTC. Some are metrics of their own: see WAL_FIGURES."""
+    return {
+        "kept_timestamp": progress.kept_through,
+        "told_timestamp": now,
+        "slot_held_bytes": float(progress.held_bytes),
+        "slot_limit_bytes": float(progress.held_at_most),
+        "reconnects": float(progress.faults),
+        "gap": float(progress.gap),
+        "bytes": float(progress.bytes),
+        "segments": float(progress.segments),
+        "rounds": float(progress.rounds),
+        "worst_age_seconds": progress.worst_age_s,
+    }
+
+
+async def _tell(progress: Progress, context: JobContext) -> None:
+    """Put it where metrics are scraped from, every few seconds, until it is cancelled."""
+    file = measures_file(context.settings.paths.state_dir)
+    told_of = ""
+    while True:
+        await asyncio.sleep(TELL_SECONDS)
+        if not progress.rounds:
+            continue
+        try:
+            await asyncio.to_thread(note_figures, file, JOB.name, figures_of(progress, context.wall()))
+        except OSError as error:
+            if str(error) != told_of:
+                told_of = str(error)
+                _log.warning("the metrics of the log's carrier cannot be written (%s)", error.strerror)
 
 
 def _seconds(text: str) -> float | None:

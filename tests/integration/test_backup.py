@@ -154,7 +154,7 @@ async def test_hooks_run_before_anybody_can_reach_the_site(
     monkeypatch.setattr("ops.backup.restoring.after_restore", [erase])
     done = await restore(stage.site, open_folder / "data", target=Target())
     assert seen == [300]
-    assert done.told == ("erased again: 1 caller",)
+    assert done.told == ("nobody was ever erased at this site", "erased again: 1 caller")
 
 
 async def test_a_hook_that_fails_leaves_no_site(

@@ -9,7 +9,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 
 from engine.records.ops_measures import OpsCollector, measures_file, read_measures
 from ops.jobs.job import Report, Verdict
-from ops.jobs.measures import note_begin, note_elsewhere, note_end
+from ops.jobs.measures import note_begin, note_elsewhere, note_end, note_figures
 
 
 def _scraped(file: Path) -> list[str]:
@@ -78,3 +78,20 @@ def test_what_ran_elsewhere_is_told_where_it_is_newer(tmp_path: Path) -> None:
     entry = read_measures(file)["backup"]
     assert (entry["last_run"], entry["last_verdict"], entry["last_success"]) == ("backup-3", "failed", 210.0)
     assert entry["figures"] == {"bytes": 2.0}
+
+
+def test_the_carrier_of_the_log_is_told_while_it_runs_and_its_age_grows_on(tmp_path: Path) -> None:
+    file = measures_file(tmp_path)
+    note_begin(file, "wal", "wal-1", 1000.0)
+    note_figures(file, "wal", {"kept_timestamp": 1000, "slot_held_bytes": 5, "slot_limit_bytes": -1, "gap": 0})
+    registry = CollectorRegistry()
+    OpsCollector(file, registry, wall=lambda: 1090.0)
+    lines = set(generate_latest(registry).decode().splitlines())
+    assert {
+        "trunkline_wal_age_seconds 90.0",
+        "trunkline_wal_kept_timestamp_seconds 1000.0",
+        "trunkline_wal_slot_held_bytes 5.0",
+        "trunkline_wal_slot_limit_bytes -1.0",
+        "trunkline_wal_gap 0.0",
+    } <= lines
+    assert not [line for line in lines if line.startswith("trunkline_ops_figure{")]
