@@ -11,6 +11,7 @@ from ops.backup.catalogue import Backup, note
 from ops.backup.contents import differences, read
 from ops.backup.database import connected
 from ops.backup.errors import Damaged, NotTheSame, ToolFailed
+from ops.backup.fetching import Log, look_through_log
 from ops.backup.programs import Programs, find_programs
 from ops.backup.restoring import Restored, Target, recovered
 from ops.backup.site import Site
@@ -29,6 +30,8 @@ class Checked:
     rows: int
     compare_s: float
     amcheck_s: float
+    log: Log
+    """From the mark up to now: all of it is there and opens."""
 
 
 async def check(site: Site, backup: Backup) -> Checked:
@@ -45,6 +48,7 @@ async def check(site: Site, backup: Backup) -> Checked:
             compared = time.monotonic()
             await amcheck(programs, url)
             done = time.monotonic()
+    log = await look_through_log(site, backup)
     await note(site.repository, backup, "restored", site.wall(), site.key)
     return Checked(
         restored=found[0],
@@ -52,6 +56,7 @@ async def check(site: Site, backup: Backup) -> Checked:
         rows=backup.contents.rows,
         compare_s=compared - began,
         amcheck_s=done - compared,
+        log=log,
     )
 
 

@@ -16,7 +16,7 @@ from ops.backup.catalogue import Backup, read_catalogue
 from ops.backup.log_status import newest_age, read_status
 from ops.backup.restoring import Restored, Target, parse_time, restore
 from ops.backup.site import Site
-from ops.backup.wal import position
+from ops.backup.wal import position, shown
 from ops.bench.report import text_table
 
 
@@ -95,9 +95,12 @@ def run_restore(
 
 def told(restored: Restored, folder: Path) -> Sequence[str]:
     """For the operator."""
+    along = f"along timeline {restored.timeline}, the newest that leads on from the backup's"
+    along += f"; the log that was brought ends in the segment before {shown(restored.log_end)}"
     times = f"fetched {restored.fetch_s:.1f} s, recovered {restored.recovery_s:.1f} s"
     return [
         f"restored {folder} from backup {restored.backup} and {restored.log_bytes / 1e6:.0f} MB of log",
+        along,
         f"it took {restored.seconds:.1f} s ({times})",
         *(f"after the restore: {each}" for each in restored.told),
         "now start the server on it, then take a backup: `trunkline ops run backup`",

@@ -11,6 +11,7 @@ BackupError (a JobFailed)
 ├── ToolFailed              a program of PostgreSQL's failed
 ├── CarriedElsewhere        another run carries the log of this cluster
 ├── WalMissing              write-ahead log that a restore needs is not kept
+│   └── RecoveryEndedEarly  … it ended before the target
 └── NotTheSame              what was restored differs from what was recorded
 """
 
@@ -69,6 +70,10 @@ class CarriedElsewhere(BackupError):
 
 class WalMissing(BackupError):
     """Write-ahead log that a restore needs is not kept."""
+
+
+class RecoveryEndedEarly(WalMissing):
+    """The log that was brought ended before the target."""
 
 
 class NotTheSame(BackupError):

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import shutil
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from ops.backup.catalogue import Backup, Catalogue, chain
 from ops.backup.clusters import of_cluster
-from ops.backup.errors import BackupError, Damaged
+from ops.backup.errors import BackupError, Damaged, ObjectMissing, WalMissing
 from ops.backup.programs import Programs
 from ops.backup.site import Site, wal_prefix
 from ops.backup.streams import gathered
 from ops.backup.verifying import fetch_base, verify_folder
-from ops.backup.wal import Segment, history_timeline, needed
+from ops.backup.wal import Segment, history_timeline, needed, newest_timeline
 
 COMBINE_SECONDS: Final = 6 * 3600.0
 _LINKS_SINCE: Final = 18
@@ -31,7 +32,7 @@ async def fetch_data(site: Site, backup: Backup, catalogue: Catalogue, programs:
     if len(links) == 1:
         await fetch_base(site, backup, data)
     else:
-        layers = data.with_name(f"{data.name}.layers")
+        layers = data.with_name(f"{data.name}.trunkline-layers")
         try:
             for each in links:
                 await fetch_base(site, each, layers / each.id)
@@ -44,45 +45,130 @@ async def fetch_data(site: Site, backup: Backup, catalogue: Catalogue, programs:
     await verify_folder(programs, data, backup.id)
 
 
-async def fetch_log(site: Site, backup: Backup, stop_lsn: int | None, folder: Path) -> int:
-    """Put the log that a recovery of ``backup`` reads into ``folder``, which is made; bytes of it.
+@dataclass(frozen=True, slots=True)
+class Log:
+    """The log that was brought for a recovery, or looked through."""
 
-    ``stop_lsn``: how far, None: all there is. Raises WalMissing, Damaged, KeyMismatch, RepositoryError.
+    bytes: int
+    timeline: int
+    """The newest that leads on from the backup's: the one that is recovered to."""
+    end_lsn: int
+    """End of its last segment."""
+    gap: WalMissing | None = None
+    """What is missing after it."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """The log of a cluster in the storage."""
+
+    segments: Sequence[Segment]
+    histories: Mapping[int, str]
+
+
+async def fetch_log(site: Site, backup: Backup, stop_lsn: int | None, folder: Path, *, to_gap: bool = False) -> Log:
+    """Put the log that a recovery of ``backup`` reads into ``folder``.
+
+    ``stop_lsn``: how far, None: all there is. ``to_gap``: where some is missing, what is before it, as long as the
+    backup itself can be recovered with it. Raises WalMissing, Damaged, KeyMismatch, RepositoryError.
     """
-    await asyncio.to_thread(folder.mkdir, 0o700)
-    prefix, size = wal_prefix(backup.system_id), backup.segment_bytes
+    kept = await _kept_log(site, backup)
+    for timeline, text in kept.histories.items():
+        await asyncio.to_thread((folder / f"{timeline:08X}.history").write_text, text)
+    size = backup.segment_bytes
+    held = range(backup.start_lsn // size, (backup.stop_lsn - 1) // size + 1)
+    wanted, gap = _wanted(kept, backup, backup.start_lsn, stop_lsn, held=held)
+    end = max((each.number + 1 for each in wanted), default=held.stop) * size
+    if gap is not None and (not to_gap or end < backup.stop_lsn):
+        raise gap
+
+    async def write(segment: Segment, content: bytes) -> None:
+        await asyncio.to_thread((folder / segment.name(size)).write_bytes, content.ljust(size, b"\0"))
+
+    await _each(site, backup, wanted, write)
+    return Log(size * len(wanted), newest_timeline(backup.timeline, kept.histories), end, gap)
+
+
+async def look_through_log(site: Site, backup: Backup) -> Log:
+    """Open every piece of the log from the mark of ``backup`` up to now. Raises WalMissing, Damaged, KeyMismatch,
+    RepositoryError.
+    """
+    kept = await _kept_log(site, backup)
+    wanted, gap = _wanted(kept, backup, backup.mark_lsn, None)
+    if gap is not None:
+        raise gap
+    size = backup.segment_bytes
+
+    async def nothing(_: Segment, content: bytes) -> None:
+        del content
+
+    await _each(site, backup, wanted, nothing)
+    end = max((each.number + 1 for each in wanted), default=0) * size
+    return Log(size * len(wanted), newest_timeline(backup.timeline, kept.histories), end)
+
+
+async def _kept_log(site: Site, backup: Backup) -> _Kept:
+    prefix = wal_prefix(backup.system_id)
     names = [kept.name.removeprefix(prefix) for kept in await site.repository.listing(prefix)]
     histories = {}
     for name in names:
         if (timeline := history_timeline(name)) is not None:
-            content = await gathered(site.fetch(prefix + name))
-            await asyncio.to_thread((folder / name).write_bytes, content)
-            histories[timeline] = content.decode(errors="replace")
-    segments = [segment for name in names if (segment := Segment.parse(name, size)) is not None]
-    held = range(backup.start_lsn // size, (backup.stop_lsn - 1) // size + 1)
-    wanted = needed(
-        segments,
-        histories,
-        timeline=backup.timeline,
-        start=backup.start_lsn,
-        stop=stop_lsn,
-        segment_bytes=size,
-        held=held,
-    )
-    limit = asyncio.Semaphore(_AT_ONCE)
+            histories[timeline] = (await gathered(site.fetch(prefix + name))).decode(errors="replace")
+    segments = [segment for name in names if (segment := Segment.parse(name, backup.segment_bytes)) is not None]
+    return _Kept(segments, histories)
 
-    async def one(segment: Segment) -> int:
+
+def _wanted(
+    kept: _Kept, backup: Backup, start: int, stop: int | None, *, held: Sequence[int] = ()
+) -> tuple[list[Segment], WalMissing | None]:
+    """Segments, and what is missing after them."""
+
+    def ask(*, to_gap: bool) -> list[Segment]:
+        return needed(
+            kept.segments,
+            kept.histories,
+            timeline=backup.timeline,
+            start=start,
+            stop=stop,
+            segment_bytes=backup.segment_bytes,
+            held=held,
+            to_gap=to_gap,
+        )
+
+    try:
+        return ask(to_gap=False), None
+    except WalMissing as gap:
+        return ask(to_gap=True), gap
+
+
+async def _each(
+    site: Site, backup: Backup, wanted: Sequence[Segment], use: Callable[[Segment, bytes], Awaitable[None]]
+) -> None:
+    """Open each of them, a few at once."""
+    limit, prefix, size = asyncio.Semaphore(_AT_ONCE), wal_prefix(backup.system_id), backup.segment_bytes
+
+    async def one(segment: Segment) -> None:
         async with limit:
-            name = segment.name(size)
-            content = await gathered(site.fetch(f"{prefix}{name}{'.partial' if segment.partial else ''}"))
+            name = f"{prefix}{segment.name(size)}{'.partial' if segment.partial else ''}"
+            try:
+                content = await gathered(site.fetch(name))
+            except ObjectMissing:
+                if not segment.partial:
+                    raise
+                content = await gathered(site.fetch(name.removesuffix(".partial")))  # it was finished meanwhile
             if len(content) > size or (len(content) < size and not segment.partial):
-                raise Damaged(f"{prefix}{name} has {len(content)} bytes, a segment has {size}")
-            await asyncio.to_thread((folder / name).write_bytes, content.ljust(size, b"\0"))
-            return size
+                raise Damaged(f"{name} has {len(content)} bytes, a segment has {size}")
+            await use(segment, content)
 
-    async with asyncio.TaskGroup() as group:
-        tasks = [group.create_task(one(segment)) for segment in wanted]
-    return sum(task.result() for task in tasks)
+    faults: list[BaseException] = []
+    try:
+        async with asyncio.TaskGroup() as group:
+            for segment in wanted:
+                group.create_task(one(segment))
+    except BaseExceptionGroup as several:
+        faults += several.exceptions
+    if faults:  # the first tells enough, and callers look for its kind
+        raise faults[0]
 
 
 def choose(

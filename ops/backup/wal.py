@@ -85,9 +85,11 @@ def needed(
     stop: int | None,
     segment_bytes: int,
     held: Sequence[int] = (),
+    to_gap: bool = False,
 ) -> list[Segment]:
     """Segments to bring along for a restore that begins at ``start`` on ``timeline`` and ends at ``stop`` (None: as far
     as the log goes), a full one before a partial one. ``held``: numbers of segments that the backup itself holds.
+    ``to_gap``: where one is missing, those before it, rather than an error.
 
     Raises WalMissing where one between them is not kept.
     """
@@ -102,6 +104,8 @@ def needed(
     for number in range(first, last + 1):
         here = usable.get(number, [])
         if not here and number not in held:
+            if to_gap:
+                break
             name = Segment(timeline, number).name(segment_bytes)
             raise WalMissing(
                 f"the write-ahead log is not whole: segment {name} is not kept; "
