@@ -12,6 +12,7 @@ import asyncio
 import collections
 import contextlib
 import logging
+import secrets
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
@@ -88,7 +89,7 @@ class Carrier:
         self._size = server.segment_bytes
         self._sql = queries("server.sql")
         self._slot = site.settings.backup.wal_slot
-        self._application = f"{self._slot}_{server.system_id}"[:63]
+        self._application = self._slot
         self._sent: set[str] = set()
         self._seeded = ""
         self._warned = False
@@ -163,6 +164,8 @@ class Carrier:
     @contextlib.asynccontextmanager
     async def _receiver(self, staging: Path) -> AsyncIterator[Tool]:
         bare, environment = for_programs(self._url)
+        # A name of its own: how far another is, such as one that a killed run left, says nothing of our files.
+        self._application = f"{self._slot[:40]}_{secrets.token_hex(8)}"
         arguments = ["--no-loop", "--no-password", "--status-interval=1", f"--directory={staging}", f"--dbname={bare}"]
         environment["PGAPPNAME"] = self._application
         async with self._programs.running("pg_receivewal", *arguments, environment=environment) as tool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import fcntl
 import os
 import secrets
 import threading
@@ -22,6 +23,8 @@ _BLOCK: Final = 1 << 20
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
+ABANDONED_SECONDS: Final = 900.0
+"""Since a half-written file was last written to; its source may be silent for ten minutes."""
 SECONDS: Final = 60.0
 """Longest wait for one block: a disk of another machine may hang for ever."""
 
@@ -71,6 +74,20 @@ class FolderRepository:
         """As the port says; folders that are left empty go too."""
         await self._do(name, self._remove, self._folder / name)
 
+    async def sweep(self, now: float) -> list[str]:
+        """As the port says: files that nobody has locked and nobody has written to for a good while."""
+        return await self._do("", self._swept, now)
+
+    def _swept(self, now: float) -> list[str]:
+        gone = []
+        for folder, _, files in os.walk(self._folder):
+            for path in (Path(folder) / file for file in files if file.startswith(_WRITING)):
+                with contextlib.suppress(FileNotFoundError):  # it is whole now
+                    if now - path.stat().st_mtime > ABANDONED_SECONDS and _nobody_writes(path):
+                        path.unlink()
+                        gone.append(path.relative_to(self._folder).as_posix())
+        return gone
+
     def _listed(self, prefix: str) -> list[Kept]:
         return sorted(self._walk(prefix), key=lambda kept: kept.name)
 
@@ -115,9 +132,12 @@ class _File:
         self._closed = False
 
     def create(self, path: Path) -> None:
-        """For writing."""
+        """For writing; locked, so that ``sweep`` knows it is in use."""
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         self._set(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL)
+        with self._lock, contextlib.suppress(OSError):  # a file system may know no locks: then its age tells
+            if not self._closed:
+                fcntl.flock(self._descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
 
     def open(self, path: Path) -> None:
         """For reading."""
@@ -153,6 +173,20 @@ class _File:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
                 self._descriptor = -1
+
+
+def _nobody_writes(path: Path) -> bool:
+    descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
+    try:
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    except OSError:
+        return True  # no locks there: it is old enough
+    else:
+        return True
+    finally:
+        os.close(descriptor)
 
 
 async def _closed(file: _File) -> None:

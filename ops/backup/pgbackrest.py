@@ -15,7 +15,7 @@ from engine.config import Settings
 from engine.errors import ConfigurationError
 from ops.backup.errors import Damaged, ToolFailed
 from ops.backup.programs import ended, failure
-from ops.backup.throwaway import account
+from ops.backup.throwaway_account import account
 from ops.backup.waits import within
 
 SECONDS: Final = 12 * 3600.0

@@ -39,6 +39,11 @@ class Repository(Protocol):
     async def delete(self, name: str) -> None:
         """Remove it; what is not there is no fault."""
 
+    async def sweep(self, now: float) -> list[str]:
+        """Remove what a put that was killed left half-written, never what one that lives writes; the names. ``now``:
+        seconds since 1970-01-01 UTC.
+        """
+
     @property
     def place(self) -> str:
         """Where it is, for people; no secret in it."""

@@ -9,18 +9,20 @@ import shutil
 import stat
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
 from engine.errors import ConfigurationError
 from ops.backup.catalogue import Backup, read_catalogue
 from ops.backup.erasures import bring_here, erase_again, kept_lists, known_for
-from ops.backup.errors import BackupError
-from ops.backup.fetching import choose, fetch_data, fetch_log
+from ops.backup.errors import BackupError, RecoveryEndedEarly, WalMissing
+from ops.backup.fetching import Log, choose, fetch_data, fetch_log
+from ops.backup.leftovers import abandoned, marked_as_ours, sweep
 from ops.backup.programs import Programs, find_programs
 from ops.backup.site import Site
-from ops.backup.throwaway import Account, account, reachable, serving
+from ops.backup.throwaway import reachable, serving
+from ops.backup.throwaway_account import Account, account
 from ops.backup.wal import shown
 
 RECOVERY_SECONDS: Final = 6 * 3600.0
@@ -59,6 +61,10 @@ class Restored:
 
     backup: str
     log_bytes: int
+    timeline: int
+    """Of the server's history: the one that it was recovered along."""
+    log_end: int
+    """Position at which the log that was brought ends."""
     fetch_s: float
     recovery_s: float
     told: tuple[str, ...] = field(default=())
@@ -85,16 +91,20 @@ async def recovered(
     who = account(site.settings)
     catalogue = await read_catalogue(site.repository, site.key)
     await asyncio.to_thread(_parents, data, who)
-    log = data.with_name(f"{data.name}.log")
+    log = data.with_name(f"{data.name}.trunkline-log")
+    brought: Log | None = None
+    marking = contextlib.ExitStack()
+    await asyncio.to_thread(_claim, log, marking)
     try:
-        log_bytes = await fetch_log(site, backup, target.lsn, log)
+        # A time may lie before a gap; without a target all of it is wanted, and a gap is told.
+        brought = await fetch_log(site, backup, target.lsn, log, to_gap=target.time is not None)
         await fetch_data(site, backup, catalogue, programs, data)
         await asyncio.to_thread(_prepare, data, log, who)
         fetched = time.monotonic()
         recovery = {
             "restore_command": f'cp "{log}/%f" "%p"',
             "recovery_target_action": "promote",
-            "recovery_target_timeline": "latest",
+            "recovery_target_timeline": "current" if brought.timeline == backup.timeline else str(brought.timeline),
             **target.options,
         }
         async with (
@@ -110,10 +120,30 @@ async def recovered(
             ) as url,
         ):
             recovery_s = time.monotonic() - fetched
-            found.append(Restored(backup.id, log_bytes, fetched - began, recovery_s))
+            found.append(
+                Restored(backup.id, brought.bytes, brought.timeline, brought.end_lsn, fetched - began, recovery_s)
+            )
             yield url
+    except RecoveryEndedEarly as error:
+        if brought is None or brought.gap is None:
+            raise
+        raise WalMissing(f"the time asked for lies after a gap, or nothing is known of it: {brought.gap}") from error
     finally:
         await asyncio.to_thread(shutil.rmtree, log, ignore_errors=True)
+        marking.close()
+
+
+def _claim(log: Path, marking: contextlib.ExitStack) -> None:
+    """Make the folder of the log; one that a killed restore left there goes, with the layers beside it. Raises
+    ConfigurationError where a restore is at work there.
+    """
+    if log.exists():
+        if not abandoned(log):
+            raise ConfigurationError(f"another restore is at work at {log}, or it is not ours: choose another folder")
+        shutil.rmtree(log, ignore_errors=True)
+        shutil.rmtree(log.with_name(f"{log.name.removesuffix('-log')}-layers"), ignore_errors=True)
+    log.mkdir(mode=0o700)
+    marking.enter_context(marked_as_ours(log))
 
 
 async def restore(
@@ -131,6 +161,7 @@ async def restore(
     """
     if await asyncio.to_thread(_occupied, data):
         raise ConfigurationError(f"{data} is not empty: move what is there out of the way, or name another folder")
+    await asyncio.to_thread(sweep, site.settings)
     catalogue = await read_catalogue(site.repository, site.key)
     backup = choose(catalogue, identity=identity, before=target.time, before_lsn=target.lsn, cluster=cluster)
     if target.lsn is not None and target.lsn < backup.stop_lsn:
@@ -151,7 +182,7 @@ async def restore(
             await asyncio.to_thread(shutil.rmtree, data, ignore_errors=True)
     if brought := await asyncio.to_thread(bring_here, site.settings, known):
         told.append(brought)
-    return Restored(backup.id, found[0].log_bytes, found[0].fetch_s, found[0].recovery_s, tuple(told))
+    return replace(found[0], told=tuple(told))
 
 
 def _prepare(data: Path, log: Path, who: Account) -> None:

@@ -4,19 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import shutil
 import tempfile
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from engine.config import Settings
 from ops.backup.catalogue import Part
 from ops.backup.database import Server
 from ops.backup.errors import Damaged
+from ops.backup.leftovers import marked_as_ours, sweep
 from ops.backup.repository import Repository, open_repository
 from ops.backup.sealing import Key, load_key, opened, sealed
 from ops.backup.streams import Meter, compressed, decompressed, read_ahead
+
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,14 @@ class Site:
         if part is not None and (kept.sha256, plain) != (part.sha256, part.plain_bytes):
             raise Damaged(f"{name} is not what was recorded: its digest or its size differs")
 
+    async def tidy(self) -> None:
+        """Remove what runs that were killed left on this machine and, half-written, in the storage; what another run
+        uses stays. Raises RepositoryError.
+        """
+        await asyncio.to_thread(sweep, self.settings)
+        for name in await self.repository.sweep(self.wall()):
+            _log.warning("removed %s from %s: a run that was killed left it half-written", name, self.repository.place)
+
     def workshop(self, purpose: str) -> contextlib.AbstractAsyncContextManager[Path]:
         """As ``workshop`` below."""
         return workshop(self.settings, purpose)
@@ -68,11 +81,14 @@ async def workshop(settings: Settings, purpose: str) -> AsyncIterator[Path]:
     if parent is not None:
         await asyncio.to_thread(parent.mkdir, parents=True, exist_ok=True)
     folder = Path(tempfile.mkdtemp(prefix=f"trunkline-{purpose}-", dir=parent))
+    marking = contextlib.ExitStack()
     try:
+        marking.enter_context(marked_as_ours(folder))
         await asyncio.to_thread(folder.chmod, 0o711)  # for a server of another user; what is inside is closed to others
         yield folder
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        marking.close()
 
 
 def wal_prefix(server: Server | str) -> str:

@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import os
-import pwd
 import shutil
 import signal
 import stat
 import tempfile
 import time
 from collections.abc import AsyncIterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import asyncpg
 
-from engine.config import Settings
-from engine.errors import ConfigurationError
-from ops.backup.errors import ToolFailed, WalMissing
+from ops.backup.errors import RecoveryEndedEarly, ToolFailed
+from ops.backup.leftovers import SERVERS, marked_as_ours
 from ops.backup.programs import Programs, ended
+from ops.backup.throwaway_account import Account
 from ops.backup.waits import within
 
 LOOK_SECONDS: Final = 0.1
@@ -29,38 +26,6 @@ STOP_SECONDS: Final = 300.0
 _PORT: Final = 5432
 """Part of the socket's name; nothing listens on the network."""
 _HBA: Final = "local all all trust\nlocal replication all trust\n"
-
-
-@dataclass(frozen=True, slots=True)
-class Account:
-    """Who a server runs as; empty: as we do."""
-
-    uid: int | None = None
-    gid: int | None = None
-
-    @property
-    def of_process(self) -> dict[str, Any]:
-        """For the start of a process."""
-        return {} if self.uid is None else {"user": self.uid, "group": self.gid, "extra_groups": []}
-
-    def own(self, folder: Path) -> None:
-        """Give it the folder and all that is in it."""
-        if self.uid is None or self.gid is None:
-            return
-        for path in (folder, *folder.rglob("*")):
-            os.chown(path, self.uid, self.gid, follow_symlinks=False)
-
-
-def account(settings: Settings) -> Account:
-    """PostgreSQL refuses to run as root: then as the user of the settings. Raises ConfigurationError."""
-    if os.geteuid() != 0:
-        return Account()
-    named = settings.postgres_programs.user
-    for name in (named,) if named else ("postgres", "nobody"):
-        with contextlib.suppress(KeyError):
-            entry = pwd.getpwnam(name)
-            return Account(entry.pw_uid, entry.pw_gid)
-    raise ConfigurationError(f"TRUNKLINE_POSTGRES_USER: there is no user {named or 'postgres'!r} on this machine")
 
 
 async def reachable(programs: Programs, who: Account, work: Path) -> Programs:
@@ -93,11 +58,13 @@ async def serving(
 ) -> AsyncIterator[str]:
     """The URL of ``database`` once the server on ``data`` takes writers, which ends its recovery; ``seconds`` at most.
 
-    Raises ToolFailed with the server's own last words, WalMissing where the log ended before the target.
+    Raises ToolFailed with the server's own last words, RecoveryEndedEarly where the log ended before the target.
     """
-    folder = Path(tempfile.mkdtemp(prefix="trunkline-pg-", dir="/tmp"))
+    folder = Path(tempfile.mkdtemp(prefix="trunkline-pg-", dir=SERVERS))
     log = folder / "log"
+    marking = contextlib.ExitStack()
     try:
+        marking.enter_context(marked_as_ours(folder))
         hba = folder / "hba"
         hba.write_text(_HBA)
         (folder / "conf").write_text("")
@@ -134,6 +101,7 @@ async def serving(
             await ended(process)
     finally:
         await asyncio.to_thread(shutil.rmtree, folder, ignore_errors=True)
+        marking.close()
 
 
 @contextlib.asynccontextmanager
@@ -170,10 +138,10 @@ async def _until_ready(process: asyncio.subprocess.Process, url: str, log: Path,
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _ended_early(log: Path) -> ToolFailed | WalMissing:
+def _ended_early(log: Path) -> ToolFailed | RecoveryEndedEarly:
     text = log.read_text(errors="replace")
     if "recovery ended before configured recovery target was reached" in text:
-        return WalMissing(
+        return RecoveryEndedEarly(
             "the write-ahead log that is kept ends before the target: without `--to-time` and `--to-lsn` all of it is "
             "restored"
         )

@@ -27,7 +27,8 @@ from ops.backup.database import connected, facts, for_programs
 from ops.backup.making import Made, make
 from ops.backup.programs import Programs, find_programs
 from ops.backup.site import Site
-from ops.backup.throwaway import account, fresh
+from ops.backup.throwaway import fresh
+from ops.backup.throwaway_account import account
 from ops.bench.report import Report
 
 ROUNDS: Final = 3

@@ -47,6 +47,7 @@ async def run(context: JobContext) -> Report:
     async with alone(url, "backup") as free:
         if not free:
             return UNDER_WAY
+        await site.tidy()
         made = await make(site, url, full=full)
         planned = await plan(site, await read_catalogue(site.repository, site.key))
         removed = await carry_out(site.repository, planned)

@@ -30,6 +30,7 @@ async def run(context: JobContext) -> Report:
     async with alone(url, "dump") as free:
         if not free:
             return UNDER_WAY
+        await site.tidy()
         body = await dump(site, url, programs, server, identity_now(context.wall(), server))
         removed = await remove_old(site, server)
     figures = {

@@ -49,6 +49,7 @@ async def run(context: JobContext) -> Report:
         return Report(Verdict.OK, "nothing was done: a dry run")
     began = time.monotonic()
     carrier = Carrier(site, url, programs, server)
+    await site.tidy()
     telling = asyncio.create_task(_tell(carrier.progress, context))
     try:
         progress = await carrier.carry(seconds=seconds)

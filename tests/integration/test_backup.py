@@ -17,7 +17,8 @@ from ops.backup.catalogue import read_catalogue
 from ops.backup.errors import BackupError, Damaged, KeyMismatch, NotTheSame, WalMissing, WrongVersion
 from ops.backup.programs import find_programs
 from ops.backup.restoring import Target, restore
-from ops.backup.throwaway import account, serving
+from ops.backup.throwaway import serving
+from ops.backup.throwaway_account import account
 from ops.jobs.job import Verdict
 from tests.backup_site.records import add_calls, count, fresh_database
 from tests.backup_site.stage import JOBS, Stage, forget_slot, new_stage

@@ -16,7 +16,8 @@ import pytest
 
 import ops
 from ops.backup.programs import find_programs
-from ops.backup.throwaway import account, reachable
+from ops.backup.throwaway import reachable
+from ops.backup.throwaway_account import account
 from tests.backup_site.records import add_calls, fresh_database
 from tests.backup_site.stage import Stage, forget_slot, new_stage
 from tests.ports import free_port

@@ -14,7 +14,8 @@ from ops.backup.errors import BackupError
 from ops.backup.pgbackrest import PgBackRest
 from ops.backup.programs import Programs, find_programs
 from ops.backup.site import workshop
-from ops.backup.throwaway import account, fresh
+from ops.backup.throwaway import fresh
+from ops.backup.throwaway_account import account
 from ops.jobs.job import Verdict
 from tests.backup_site.records import fill
 from tests.backup_site.stage import Stage, new_stage
