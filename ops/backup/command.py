@@ -12,7 +12,9 @@ from pathlib import Path
 
 from engine.config import Settings
 from engine.errors import ConfigurationError
+from ops.backup.bringing import What, bring
 from ops.backup.catalogue import Backup, read_catalogue
+from ops.backup.dumping import read_dumps
 from ops.backup.log_status import newest_age, read_status
 from ops.backup.restoring import Restored, Target, parse_time, restore
 from ops.backup.site import Site
@@ -23,22 +25,26 @@ from ops.bench.report import text_table
 def list_backups(settings: Settings, *, as_json: bool = False) -> None:
     """Print what is kept. Raises ConfigurationError, BackupError."""
     site = Site.of(settings, time.time)
-    catalogue, ages = asyncio.run(_kept(site))
+    catalogue, ages, dumps = asyncio.run(_kept(site))
     rows = [_row(backup) for backup in catalogue]
     if as_json:
-        print(json.dumps({"place": site.repository.place, "backups": rows, "log_age_s": ages}, indent=2))
+        print(
+            json.dumps({"place": site.repository.place, "backups": rows, "dumps": dumps, "log_age_s": ages}, indent=2)
+        )
         return
     if rows:
         cells = [["" if value is None else str(value) for value in row.values()] for row in rows]
         print("\n".join(text_table(list(rows[0]), cells)))
     else:
         print(f"no backup in {site.repository.place}: `trunkline ops run backup` makes one")
+    for each in dumps:
+        print(f"dump {each['id']} of cluster {each['cluster'] or 'not recorded'}, PostgreSQL {each['server']}")
     for system, age in ages.items():
         shown = f"{age:.0f} s ago" if age is not None else "never"
         print(f"log of cluster {system}: last known whole {shown}")
 
 
-async def _kept(site: Site) -> tuple[list[Backup], dict[str, float | None]]:
+async def _kept(site: Site) -> tuple[list[Backup], dict[str, float | None], list[dict[str, str]]]:
     catalogue = await read_catalogue(site.repository, site.key)
     for fault in catalogue.faults:
         print(f"DAMAGED: {fault}", file=sys.stderr)
@@ -46,7 +52,11 @@ async def _kept(site: Site) -> tuple[list[Backup], dict[str, float | None]]:
     for system in dict.fromkeys(backup.system_id for backup in catalogue.backups.values()):
         age = newest_age(await read_status(site, system), site.wall())
         ages[system] = round(age, 1) if age != float("inf") else None
-    return list(catalogue.backups.values()), ages
+    dumps = [
+        {"id": str(each["id"]), "cluster": str(each["system_id"]), "server": str(each["server_version"])}
+        for each in await read_dumps(site)
+    ]
+    return list(catalogue.backups.values()), ages, dumps
 
 
 def _row(backup: Backup) -> dict[str, str | int | None]:
@@ -91,6 +101,16 @@ def run_restore(
         restore(site, folder, identity=backup, cluster=cluster, target=target, without_erasures=without_erasures)
     )
     print("\n".join(told(restored, folder)))
+
+
+def run_fetch(settings: Settings, what: str, file: Path, *, identity: str = "", cluster: str = "") -> None:
+    """Bring one object out of the storage, and say what was. Raises ConfigurationError, BackupError."""
+    if what not in ("dump", "globals"):
+        raise ConfigurationError(f"got {what!r}, expected `dump` or `globals`")
+    kind: What = "dump" if what == "dump" else "globals"
+    site = Site.of(settings, time.time)
+    brought = asyncio.run(bring(site, kind, file.expanduser().absolute(), identity=identity, cluster=cluster))
+    print(f"{what} of {brought.identity}: {brought.bytes / 1e6:.1f} MB in {brought.file}, in clear; {brought.told}")
 
 
 def told(restored: Restored, folder: Path) -> Sequence[str]:

@@ -10,9 +10,10 @@ import typer
 
 
 def add_commands(group: typer.Typer) -> None:
-    """Add ``backups`` and ``restore``."""
+    """Add ``backups``, ``restore`` and ``fetch``."""
     group.command("backups")(backups)
     group.command("restore")(restore)
+    group.command("fetch")(fetch)
 
 
 def backups(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False) -> None:
@@ -51,3 +52,19 @@ def restore(
         cluster=cluster,
         without_erasures=without_erasures,
     )
+
+
+def fetch(
+    what: Annotated[str, typer.Argument(metavar="dump|globals", help="A dump, or the roles as SQL.")],
+    identity: Annotated[str, typer.Argument(metavar="ID", help="Of the dump or the backup; none: the newest.")] = "",
+    *,
+    to: Annotated[Path, typer.Option(metavar="FILE", help="A file that is not there yet.")],
+    cluster: Annotated[
+        str, typer.Option(metavar="ID", help="Of this cluster; to be given where those of several are kept.")
+    ] = "",
+) -> None:
+    """Bring a dump or the globals out of the storage: opened with the key, checked, in a file of yours alone."""
+    from engine.config import load_settings
+    from ops.backup.command import run_fetch
+
+    run_fetch(load_settings(), what, to, identity=identity, cluster=cluster)

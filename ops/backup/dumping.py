@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import os
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any, Final
 
 from ops.backup.catalogue import DUMPS, Part, from_json, to_json
@@ -64,10 +65,15 @@ async def _entries(site: Site, programs: Programs, name: str, part: Part) -> int
             async with contextlib.aclosing(source):
                 async for block in source:
                     await asyncio.to_thread(out.write, block)
-        listed = await programs.run("pg_restore", "--list", file, seconds=LIST_SECONDS)
+        return await entries_of(programs, file)
+
+
+async def entries_of(programs: Programs, file: Path) -> int:
+    """Of a dump's table of contents. Raises Damaged, ToolFailed."""
+    listed = await programs.run("pg_restore", "--list", file, seconds=LIST_SECONDS)
     entries = sum(1 for line in listed.splitlines() if line and not line.startswith(";"))
     if not entries:
-        raise Damaged(f"{name} lists nothing")
+        raise Damaged("the dump lists nothing")
     return entries
 
 
