@@ -28,6 +28,9 @@ _DAYS: Final = ("Sun", "Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
 _ITEM: Final = re.compile(r"(\*|[0-9]+(?:-[0-9]+)?)(?:/([0-9]+))?")
 _GRACE_SECONDS: Final = 60
 
+_WRITABLE: Final = """\
+# Where backups go to a folder (TRUNKLINE_BACKUP_TO): another one needs a line of its own, by `systemctl edit`.
+ReadWritePaths=-/var/backups/trunkline"""
 _SERVICE: Final = """\
 [Unit]
 Description=Trunkline job %i
@@ -51,6 +54,7 @@ ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
 StateDirectory=trunkline
+{writable}
 UMask=0077
 """
 _ENDLESS: Final = """\
@@ -74,6 +78,9 @@ ProtectSystem=strict
 ProtectHome=yes
 PrivateTmp=yes
 StateDirectory=trunkline
+{writable}
+# It ends PostgreSQL's programs that it started, and says how far it came.
+TimeoutStopSec=60
 UMask=0077
 
 [Install]
@@ -99,16 +106,18 @@ def deploy_files(jobs: Iterable[Job]) -> dict[Path, str]:
     """What each file should hold, by its path from the root."""
     all_jobs = sorted(jobs, key=lambda job: job.name)
     timed = [job for job in all_jobs if job.schedule and job.time_limit]
+    endless = [job for job in all_jobs if job.schedule and not job.time_limit]
     systemd = FOLDER / "systemd"
     return {
-        systemd / "trunkline-job@.service": _MADE + _SERVICE.format(program=PROGRAM),
-        systemd / "trunkline-endless@.service": _MADE + _ENDLESS.format(program=PROGRAM),
+        systemd / "trunkline-job@.service": _MADE + _SERVICE.format(program=PROGRAM, writable=_WRITABLE),
+        systemd / "trunkline-endless@.service": _MADE + _ENDLESS.format(program=PROGRAM, writable=_WRITABLE),
         **{
             systemd / f"trunkline-{job.name}.timer": _MADE
             + _TIMER.format(job=job.name, help=job.help, calendar=calendar(job.schedule), zone=ZONE)
             for job in timed
         },
         **{FOLDER / "kubernetes" / f"cronjob-{job.name}.yaml": _MADE + _yaml(cron_job(job)) for job in timed},
+        **{FOLDER / "kubernetes" / f"deployment-{job.name}.yaml": _MADE + _yaml(deployment(job)) for job in endless},
         **{FOLDER / "kubernetes" / f"raycronjob-{job.name}.yaml": _MADE + _yaml(ray_cron_job(job)) for job in timed},
     }
 
@@ -125,23 +134,7 @@ def calendar(cron: str) -> str:
 def cron_job(job: Job) -> dict[str, Any]:
     """A CronJob of Kubernetes (1.27 or newer: it has a time zone)."""
     line = f"python -m ops.jobs {job.name} --scheduled; code=$?; if [ $code -eq 3 ]; then exit 0; fi; exit $code"
-    container = {
-        "name": "job",
-        "image": IMAGE,
-        "command": ["/bin/sh", "-c", line],
-        "envFrom": [{"secretRef": {"name": "trunkline-settings"}}],
-        "env": [{"name": "TRUNKLINE_STATE_DIR", "value": "/var/lib/trunkline"}],
-        "volumeMounts": [{"name": "state", "mountPath": "/var/lib/trunkline"}],
-        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
-        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
-    }
-    pod = {
-        "restartPolicy": "Never",
-        "automountServiceAccountToken": False,
-        "securityContext": {"runAsNonRoot": True, "runAsUser": 10001, "fsGroup": 10001},
-        "containers": [container],
-        "volumes": [{"name": "state", "persistentVolumeClaim": {"claimName": "trunkline-state"}}],
-    }
+    pod = {"restartPolicy": "Never", **_pod(["/bin/sh", "-c", line])}
     return {
         "apiVersion": "batch/v1",
         "kind": "CronJob",
@@ -161,6 +154,53 @@ def cron_job(job: Job) -> dict[str, Any]:
                 }
             },
         },
+    }
+
+
+def deployment(job: Job) -> dict[str, Any]:
+    """A Deployment of Kubernetes for a job that goes on: one pod, the old one gone before the new one begins."""
+    command = ["python", "-m", "ops.jobs", job.name, "--trigger", "job"]
+    return {
+        "apiVersion": "apps/v1",
+        "kind": "Deployment",
+        "metadata": _metadata(job),
+        "spec": {
+            "replicas": 1,
+            "strategy": {"type": "Recreate"},
+            "selector": {"matchLabels": _labels(job)},
+            "template": {
+                "metadata": {"labels": _labels(job)},
+                "spec": {"terminationGracePeriodSeconds": _GRACE_SECONDS, **_pod(command)},
+            },
+        },
+    }
+
+
+def _pod(command: list[str]) -> dict[str, Any]:
+    container = {
+        "name": "job",
+        "image": IMAGE,
+        "command": command,
+        "envFrom": [{"secretRef": {"name": "trunkline-settings"}}],
+        "env": [{"name": "TRUNKLINE_STATE_DIR", "value": "/var/lib/trunkline"}],
+        "volumeMounts": [
+            {"name": "state", "mountPath": "/var/lib/trunkline"},
+            {"name": "backup-key", "mountPath": "/etc/trunkline/backup", "readOnly": True},
+        ],
+        "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
+        "securityContext": {"allowPrivilegeEscalation": False, "capabilities": {"drop": ["ALL"]}},
+    }
+    return {
+        "automountServiceAccountToken": False,
+        "securityContext": {"runAsNonRoot": True, "runAsUser": 10001, "fsGroup": 10001},
+        "containers": [container],
+        "volumes": [
+            {"name": "state", "persistentVolumeClaim": {"claimName": "trunkline-state"}},
+            {
+                "name": "backup-key",
+                "secret": {"secretName": "trunkline-backup-key", "optional": True, "defaultMode": 0o440},
+            },
+        ],
     }
 
 

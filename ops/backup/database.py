@@ -54,13 +54,29 @@ def database_url(settings: Settings, records: str) -> str:
 
 
 def for_programs(url: str, database: str = "") -> tuple[str, dict[str, str]]:
-    """The URL without its password, which every process of the machine could read, and the environment that has it."""
+    """The URL without its password, which every process of the machine could read, and the environment that has it.
+
+    Raises ConfigurationError for a secret that no environment takes.
+    """
     parts = urlsplit(url)
     host = parts.netloc.rpartition("@")[2]
     user = f"{parts.username}@" if parts.username else ""
     path = f"/{database}" if database else parts.path
-    bare = f"{parts.scheme}://{user}{host}{path}" + (f"?{parts.query}" if parts.query else "")
-    return bare, {"PGPASSWORD": unquote(parts.password)} if parts.password else {}
+    query, password = [], unquote(parts.password or "")
+    for part in parts.query.split("&"):
+        name, _, value = part.partition("=")
+        match unquote(name):
+            case "password":
+                password = unquote(value)
+            case "sslpassword":
+                raise ConfigurationError(
+                    "the URL of the database has sslpassword in it, which PostgreSQL's programs take on their command "
+                    "line alone, where others can read it: use a key without a passphrase, its file closed to others"
+                )
+            case _:
+                query.append(part)
+    bare = f"{parts.scheme}://{user}{host}{path}" + (f"?{'&'.join(query)}" if any(query) else "")
+    return bare, {"PGPASSWORD": password} if password else {}
 
 
 @contextlib.asynccontextmanager

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
+import stat
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -34,6 +35,8 @@ CHUNK: Final = 1 << 20
 _TAG: Final = 16
 _SALT: Final = 32
 _ID: Final = 8
+_TOO_OPEN: Final = stat.S_IRWXO | stat.S_IWGRP
+"""A group may read: that is how Kubernetes gives a secret to a pod."""
 HEADER_BYTES: Final = len(MAGIC) + _ID + _SALT
 
 
@@ -76,16 +79,22 @@ def load_key(file: Path | None) -> Key:
     try:
         text = file.read_text("ascii").strip()
         content = bytes.fromhex(text)
+        mode = file.stat().st_mode
     except OSError as error:
         raise ConfigurationError(
             f"TRUNKLINE_BACKUP_KEY_FILE: {file} cannot be read ({error.strerror}); `openssl rand -hex 32` makes a key"
         ) from error
     except ValueError:
-        content = b""
+        content, mode = b"", 0
     if len(content) != KEY_BYTES or not any(content):
         raise ConfigurationError(
             f"TRUNKLINE_BACKUP_KEY_FILE: {file} holds no key: expected 64 hexadecimal digits, as "
             "`openssl rand -hex 32` prints them"
+        )
+    if mode & _TOO_OPEN:
+        raise ConfigurationError(
+            f"TRUNKLINE_BACKUP_KEY_FILE: others may read or change {file} (mode {stat.S_IMODE(mode):o}): "
+            f"`chmod 600 {file}`; its group may read it (640) where it must"
         )
     return Key(content)
 

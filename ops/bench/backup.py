@@ -65,6 +65,7 @@ async def measure(megabytes: int, *, rounds: int = ROUNDS) -> Report:
     async with site.workshop("bench") as work:
         key = work / "key"
         key.write_text(os.urandom(32).hex())
+        key.chmod(0o600)
         site = Site.of(settings_for(settings, work / "kept", key), time.time)
         programs = find_programs(settings.postgres_programs, VERSION)
         async with fresh(programs, account(settings), work, _SERVER) as url:

@@ -60,6 +60,7 @@ def new_stage(url: str, folder: Path, *, to: str = "", more: dict[str, str] | No
     folder.mkdir(parents=True, exist_ok=True)
     key = folder / "key"
     key.write_text(os.urandom(32).hex())
+    key.chmod(0o600)
     kept = folder / "kept"
     settings = load_settings(
         {

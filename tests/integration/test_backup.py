@@ -234,6 +234,7 @@ async def test_the_wrong_key_is_said(stage: Stage, tmp_path: Path) -> None:
     await stage.run("backup")
     other = tmp_path / "other"
     other.write_text("ab" * 32)
+    other.chmod(0o600)
     with pytest.raises(KeyMismatch, match="give the one it was made with"):
         await stage.having(key_file=other).run("restore-check")
     with pytest.raises(KeyMismatch, match="no key is given"):

@@ -99,6 +99,24 @@ def test_the_password_is_on_no_command_line() -> None:
     assert for_programs("postgresql:///records?host=/tmp/x") == ("postgresql:///records?host=/tmp/x", {})
 
 
+@pytest.mark.parametrize(
+    ("url", "bare"),
+    [
+        ("postgresql://me@db/records?password=s%40cret&sslmode=require", "postgresql://me@db/records?sslmode=require"),
+        ("postgresql://me:other@db/records?password=s%40cret", "postgresql://me@db/records"),
+        ("postgresql:///records?host=/tmp/x&pass%77ord=s%40cret", "postgresql:///records?host=/tmp/x"),
+    ],
+)
+def test_a_password_in_the_query_is_on_no_command_line_either(url: str, bare: str) -> None:
+    assert for_programs(url) == (bare, {"PGPASSWORD": "s@cret"})
+
+
+def test_a_secret_that_only_a_command_line_takes_is_refused() -> None:
+    with pytest.raises(ConfigurationError, match="sslpassword") as told:
+        for_programs("postgresql://me@db/records?sslkey=/k&sslpassword=s3cret")
+    assert "s3cret" not in str(told.value)
+
+
 def test_programs_of_another_version_are_refused() -> None:
     with pytest.raises(WrongVersion, match=r"the server is PostgreSQL 99\.1 .* found .* install those of version 99"):
         find_programs(Settings().postgres_programs, "99.1")

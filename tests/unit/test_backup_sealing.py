@@ -103,10 +103,24 @@ async def test_without_a_key_damage_is_found_all_the_same() -> None:
 def test_a_key_is_read_from_its_file_and_never_shown(tmp_path: Path) -> None:
     file = tmp_path / "key"
     file.write_text(KEY._bytes.hex() + "\n")
+    file.chmod(0o600)
     assert load_key(file) == KEY
     assert KEY._bytes.hex() not in repr(KEY)
     assert load_key(None) == OPEN
     assert not OPEN.encrypts
+
+
+@pytest.mark.parametrize("mode", [0o644, 0o604, 0o602, 0o660, 0o666])
+def test_a_key_that_others_may_read_or_change_is_refused(tmp_path: Path, mode: int) -> None:
+    file = tmp_path / "key"
+    file.write_text(KEY._bytes.hex())
+    file.chmod(mode)
+    with pytest.raises(ConfigurationError, match=rf"others may read or change .*\(mode {mode:o}\): `chmod 600") as told:
+        load_key(file)
+    assert KEY._bytes.hex() not in str(told.value)
+    for fine in (0o400, 0o600, 0o440, 0o640):
+        file.chmod(fine)
+        assert load_key(file) == KEY
 
 
 @pytest.mark.parametrize("text", ["", "abc", "zz" * 32, "ab" * 31, "00" * 32, "ключ"])

@@ -38,6 +38,12 @@ ALLOWED: dict[str, Any] = {
         "suspend": bool,
         "jobTemplate": {"spec": {"backoffLimit": int, "activeDeadlineSeconds": int, "template": dict}},
     },
+    "Deployment": {
+        "replicas": int,
+        "strategy": {"type": ("Recreate", "RollingUpdate")},
+        "selector": {"matchLabels": dict},
+        "template": {"metadata": dict, "spec": dict},
+    },
     "RayCronJob": {
         "schedule": str,
         "suspend": bool,
@@ -73,13 +79,18 @@ def _documents() -> list[tuple[Path, dict[str, Any]]]:
 @pytest.mark.parametrize(("path", "document"), _documents(), ids=lambda part: getattr(part, "name", ""))
 def test_a_document_for_kubernetes(path: Path, document: dict[str, Any]) -> None:
     kind = document["kind"]
-    assert document["apiVersion"] == {"CronJob": "batch/v1", "RayCronJob": "ray.io/v1"}[kind]
+    assert document["apiVersion"] == {"CronJob": "batch/v1", "RayCronJob": "ray.io/v1", "Deployment": "apps/v1"}[kind]
     assert set(document) == {"apiVersion", "kind", "metadata", "spec"}
     assert _faults(document["spec"], ALLOWED[kind], "spec") == []
     name = document["metadata"]["name"]
     assert path.name == f"{kind.lower()}-{name.removeprefix('trunkline-')}.yaml"
     assert len(name) <= 52, "Kubernetes adds eleven characters to it"
     job = next(job for job in JOBS if f"trunkline-{job.name}" == name)
+    if kind == "Deployment":
+        assert f"'ops.jobs', '{job.name}', '--trigger', 'job'" in str(document)
+        assert document["spec"]["selector"]["matchLabels"] == document["spec"]["template"]["metadata"]["labels"]
+        assert document["spec"]["strategy"] == {"type": "Recreate"}  # two carriers would be in each other's way
+        return
     assert document["spec"]["schedule"] == job.schedule
     assert f"ops.jobs {job.name} --scheduled" in str(document)
 
@@ -164,7 +175,22 @@ def test_jobs_that_never_end_have_no_timer() -> None:
         return Report(Verdict.OK, "")
 
     files = deploy_files([Job("wal", "", nothing, "* * * * *", time_limit=0), Job("erasure", "", nothing)])
-    assert [path.name for path in files] == ["trunkline-job@.service", "trunkline-endless@.service"]
+    assert [path.name for path in files] == [
+        "trunkline-job@.service",
+        "trunkline-endless@.service",
+        "deployment-wal.yaml",
+    ]
+
+
+def test_backups_in_a_folder_may_be_written_and_the_key_comes_from_a_secret() -> None:
+    files = {path.name: text for path, text in deploy_files(JOBS).items()}
+    for unit in ("trunkline-job@.service", "trunkline-endless@.service"):
+        assert "ReadWritePaths=-/var/backups/trunkline" in files[unit]
+    for name in ("cronjob-backup.yaml", "deployment-wal.yaml"):
+        spec = yaml.safe_load(files[name])["spec"]
+        pod = (spec["jobTemplate"]["spec"] if "jobTemplate" in spec else spec)["template"]["spec"]
+        (secret,) = [each["secret"] for each in pod["volumes"] if "secret" in each]
+        assert not secret["defaultMode"] & 0o027  # as load_key wants it
 
 
 def test_no_file_is_left_of_a_job_that_went() -> None:
