@@ -88,8 +88,9 @@ def programs_in(folder: Path, name: str) -> list[int]:
     return found
 
 
-def working_folder(process: int) -> Path:
-    return Path(f"/proc/{process}/cwd").readlink()
+def sockets_of(process: int) -> Path:
+    words = Path(f"/proc/{process}/cmdline").read_text().split("\0")
+    return Path(next(word for word in words if word.startswith("config_file=")).partition("=")[2]).parent
 
 
 def there(path: Path) -> bool:
@@ -123,7 +124,7 @@ async def test_a_throw_away_server_that_was_orphaned(stage: Stage, ground: Path)
         assert process.stdout is not None
         assert await asyncio.wait_for(process.stdout.readline(), 60) == b"up\n"
         (server,) = programs_in(ground, "postgres")
-        sockets = working_folder(server)
+        sockets = sockets_of(server)
         assert sockets.parent == SERVERS
         sweep(stage.settings)
         assert programs_in(ground, "postgres") == [server]  # its run lives
