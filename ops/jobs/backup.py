@@ -10,6 +10,7 @@ from engine.errors import ConfigurationError
 from ops.backup.catalogue import Backup, read_catalogue
 from ops.backup.database import alone, connected, database_url, facts
 from ops.backup.making import make
+from ops.backup.measures import measures
 from ops.backup.pgbackrest import PgBackRest
 from ops.backup.retention import carry_out, plan
 from ops.backup.site import Site
@@ -51,9 +52,11 @@ async def run(context: JobContext) -> Report:
         made = await make(site, url, full=full)
         planned = await plan(site, await read_catalogue(site.repository, site.key))
         removed = await carry_out(site.repository, planned)
+        kept = await measures(site, made.backup.system_id)
     backup = made.backup
     details = {**told(backup), "removed": list(planned.backups), "seconds": rounded(made.seconds)}
     figures = {
+        **kept,
         "bytes": float(backup.bytes),
         "plain_bytes": float(backup.parts["base"].plain_bytes),
         "rows": float(backup.contents.rows),
