@@ -86,7 +86,9 @@ async def recovered(
     options: dict[str, str] | None = None,
     found: list[Restored],
 ) -> AsyncIterator[str]:
-    """The URL of the backup's database, recovered at ``data``; the times go into ``found``."""
+    """The URL of the backup's database, recovered at ``data``; the times go into ``found``. Where anything fails, in
+    the block too, ``data`` is removed.
+    """
     began = time.monotonic()
     who = account(site.settings)
     catalogue = await read_catalogue(site.repository, site.key)
@@ -94,7 +96,8 @@ async def recovered(
     log = data.with_name(f"{data.name}.trunkline-log")
     brought: Log | None = None
     marking = contextlib.ExitStack()
-    await asyncio.to_thread(_claim, log, marking)
+    await asyncio.to_thread(_claim, log, marking)  # from here on what is at ``data`` is ours
+    done = False
     try:
         # A time may lie before a gap; without a target all of it is wanted, and a gap is told.
         brought = await fetch_log(site, backup, target.lsn, log, to_gap=target.time is not None)
@@ -124,11 +127,14 @@ async def recovered(
                 Restored(backup.id, brought.bytes, brought.timeline, brought.end_lsn, fetched - began, recovery_s)
             )
             yield url
+        done = True
     except RecoveryEndedEarly as error:
         if brought is None or brought.gap is None:
             raise
         raise WalMissing(f"the time asked for lies after a gap, or nothing is known of it: {brought.gap}") from error
     finally:
+        if not done:
+            await asyncio.to_thread(shutil.rmtree, data, ignore_errors=True)
         await asyncio.to_thread(shutil.rmtree, log, ignore_errors=True)
         marking.close()
 
@@ -171,15 +177,9 @@ async def restore(
     known = await asyncio.to_thread(lambda: known_for(site.settings, lists, without=without_erasures))
     found: list[Restored] = []
     told: list[str] = []
-    done = False
-    try:
-        async with recovered(site, backup, programs, data, target=target, found=found) as url:
-            told.append(await erase_again(url, known))
-            told += [await hook(url) for hook in after_restore]
-        done = True
-    finally:
-        if not done:
-            await asyncio.to_thread(shutil.rmtree, data, ignore_errors=True)
+    async with recovered(site, backup, programs, data, target=target, found=found) as url:
+        told.append(await erase_again(url, known))
+        told += [await hook(url) for hook in after_restore]
     if brought := await asyncio.to_thread(bring_here, site.settings, known):
         told.append(brought)
     return replace(found[0], told=tuple(told))

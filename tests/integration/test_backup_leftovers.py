@@ -17,6 +17,7 @@ import pytest
 
 import ops
 from engine.errors import ConfigurationError
+from ops.backup import restoring
 from ops.backup.folder import ABANDONED_SECONDS, FolderRepository
 from ops.backup.leftovers import SERVERS, abandoned, marked_as_ours, sweep
 from ops.backup.restoring import Target, restore
@@ -180,16 +181,30 @@ async def test_a_file_that_is_being_written_is_locked(tmp_path: Path) -> None:
     assert (tmp_path / "a" / "b").stat().st_size == (2 << 20) + 1
 
 
-async def test_a_restore_goes_on_where_one_was_killed(stage: Stage, ground: Path) -> None:
+def _not_yet(_: Path) -> bool:
+    return False
+
+
+def make(folder: Path) -> None:
+    folder.mkdir()
+
+
+async def test_a_restore_goes_on_where_one_was_killed(
+    stage: Stage, ground: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     await stage.run("backup")
     log, layers = ground / "data.trunkline-log", ground / "data.trunkline-layers"
     for folder in (log, layers):
         folder.mkdir()
         (folder / "copy").write_text("plain")
     with marked_as_ours(log):
+        monkeypatch.setattr(restoring, "_occupied", _not_yet)  # both looked before either had begun
+        make(ground / "data")
         with pytest.raises(ConfigurationError, match="another restore is at work"):
             await restore(stage.site, ground / "data", target=Target())
         assert (log / "copy").exists()
+        assert there(ground / "data")
+    monkeypatch.undo()
     await restore(stage.site, ground / "data", target=Target())
     assert not log.exists()
     assert not layers.exists()
