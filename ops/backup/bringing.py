@@ -8,7 +8,7 @@ import os
 from collections.abc import AsyncGenerator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from engine.errors import ConfigurationError
 from ops.backup.catalogue import DUMPS, Part, read_catalogue
@@ -61,7 +61,7 @@ async def bring(site: Site, what: What, file: Path, *, identity: str = "", clust
     return Brought(file, found, size, f"as it was recorded; pg_restore of PostgreSQL {version} lists {entries} entries")
 
 
-async def _dump(site: Site, identity: str, cluster: str) -> dict[str, object]:
+async def _dump(site: Site, identity: str, cluster: str) -> dict[str, Any]:
     """What the one that is meant says of itself. Raises BackupError."""
     dumps = await read_dumps(site)
     if identity:

@@ -42,8 +42,8 @@ async def in_blocks(source: AsyncIterable[bytes], size: int) -> AsyncIterator[by
         whole = have - have % size
         for start in range(0, whole, size):
             yield joined[start : start + size]
-        parts = [joined[whole:]]
         have -= whole
+        parts = [joined[whole:]] if have else []  # an empty one would make the next joining a copy
     if have:
         yield b"".join(parts)
 

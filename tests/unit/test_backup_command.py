@@ -6,6 +6,7 @@ import datetime
 import json
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -47,7 +48,7 @@ def test_the_target_is_what_the_server_is_told() -> None:
         ({"to_time": "noon"}, "expected a time with its zone"),
     ],
 )
-def test_a_wrong_target_is_said(settings: Settings, tmp_path: Path, given: dict[str, str], said: str) -> None:
+def test_a_wrong_target_is_said(settings: Settings, tmp_path: Path, given: dict[str, Any], said: str) -> None:
     with pytest.raises(ConfigurationError, match=said):
         run_restore(settings, tmp_path / "data", **given)
 
