@@ -84,8 +84,7 @@ async def test_an_end_that_is_missing_is_found(stage: Stage) -> None:
     for _ in range(2):
         await later(stage)
     await stage.run("wal", seconds="3")
-    for path in sorted(stage.folder.glob("wal/*/*"))[-2:]:
-        path.unlink()
+    max(stage.folder.glob("wal/*/*")).unlink()
     checked = await stage.run("restore-check")
     assert checked.verdict is Verdict.FAILED
     assert "its end is missing" in checked.summary
