@@ -40,7 +40,7 @@ class SchedulerActor:
         if found.faults:
             logger.warning("some jobs do not run: %s", "; ".join(found.faults.values()))
         try:
-            self._submitter = await _submitter(settings, dashboard, folder)
+            self._submitter = _submitter(settings, dashboard, folder)
             self._scheduler = Scheduler(settings, found.jobs, self._submitter, wall=time.time)
         except Exception as error:
             logger.error("jobs do not run by themselves: %s", error)
@@ -61,20 +61,15 @@ class SchedulerActor:
             await self._submitter.close()
 
 
-async def _submitter(settings: Settings, dashboard: str, folder: str) -> Any:
+def _submitter(settings: Settings, dashboard: str, folder: str) -> Any:
     from ops.jobs.submitting import ProcessSubmitter, RayJobSubmitter
 
     processes = ProcessSubmitter(settings.paths.logs, Path(folder or "."))
     if not dashboard:
         return processes
-    from ray.job_submission import JobSubmissionClient
+    from ops.jobs.job_server import JobServer
 
-    try:
-        client = await asyncio.to_thread(JobSubmissionClient, dashboard)
-    except (ConnectionError, RuntimeError) as error:
-        logger.warning("Ray's job server does not answer (%s): runs are processes here", type(error).__name__)
-        return processes
-    return RayJobSubmitter(client, processes, Path(folder) if folder else None)
+    return RayJobSubmitter(JobServer(dashboard), processes, Path(folder) if folder else None)
 
 
 def start_scheduler(settings: Settings, *, dashboard: str, folder: str) -> Any:
