@@ -225,6 +225,27 @@ async def test_it_may_be_written_again(connection: Any, context: Context, settin
     assert path.read_bytes() == before
 
 
+async def test_a_week_is_the_business_s_own_and_its_report_is_made_once(
+    connection: Any, context: Context, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone = "America/Los_Angeles"
+    for job in (statistics, report):
+        monkeypatch.setattr(job, "timezones", lambda _: ({}, zone))
+    sunday = at("2026-11-30T06:00:00")  # Sunday, ten in the evening, where the shop is
+    await insert(connection, [call("late", sunday), *some_calls(9, MONDAY, 7, 3)])
+    files = settings.paths.state_dir / "reports"
+    for hours, day in (("05:30:00", "30"), ("05:30:00", "01")):
+        now = at(f"2026-{'11' if day == '30' else '12'}-{day}T{hours}")
+        await statistics.JOB.run(context(now))
+        made = await report.JOB.run(context(now))
+        assert (files / "2026-W48.pdf").exists() == (day == "01")
+    assert made.verdict is Verdict.OK
+    table = list(csv.DictReader(io.StringIO((files / "2026-W48.csv").read_text("utf-8-sig"))))
+    assert {row["day"] for row in table if row["total"] == "1"} >= {"2026-11-29"}
+    again = await report.JOB.run(context(at("2026-12-02T05:30:00")))
+    assert (again.verdict, again.summary.split(":")[0]) == (Verdict.OK, "2026-W48 was written before")
+
+
 async def test_a_week_without_figures_is_skipped_and_says_what_to_do(context: Context, settings: Settings) -> None:
     made = await report.JOB.run(context(NOW))
     assert made.verdict is Verdict.SKIPPED
