@@ -18,6 +18,7 @@ from engine.config.operations import OperationsSettings, RetentionSettings
 from engine.config.records import RecordsSettings
 from engine.config.reports import ReportSettings
 from engine.config.setting import Secret, setting
+from engine.config.terms import TermSettings
 
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 _REMOTE = rf"grpc://{_HOST}:[0-9]{{1,5}}"
@@ -461,6 +462,7 @@ class Settings:
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     operations: OperationsSettings = field(default_factory=OperationsSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    terms: TermSettings = field(default_factory=TermSettings)
 
 
 def provider_names(providers: str) -> tuple[str, ...]:
