@@ -12,6 +12,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import ray
@@ -80,10 +81,17 @@ def _connect(address: str) -> None:
 
 
 def _schedule(dashboard: str) -> None:
-    handle = start_scheduler(load_settings(), dashboard=dashboard, folder=str(Path.cwd()))
-    same = start_scheduler(load_settings(), dashboard="", folder="")
+    settings, folder = load_settings(), str(Path.cwd())
+    other = replace(settings, operations=replace(settings.operations, timezone="Europe/Kyiv"))
+    old = start_scheduler(other, dashboard=dashboard, folder=folder)
+    assert start_scheduler(other, dashboard=dashboard, folder=folder) == old == ray.get_actor(NAME)
+    handle = start_scheduler(settings, dashboard=dashboard, folder=folder)
     status = ray.get(handle.status.remote(), timeout=60)
-    assert same == ray.get_actor(NAME)
+    assert handle == ray.get_actor(NAME) != old
+    try:
+        ray.get(old.status.remote(), timeout=20)
+    except ray.exceptions.RayActorError:
+        print("replaced", flush=True)
     print(f"ready {sorted(status['next'])}", flush=True)
     sys.stdin.read()
     if dashboard:
@@ -92,6 +100,10 @@ def _schedule(dashboard: str) -> None:
         jobs = JobSubmissionClient(dashboard).list_jobs()
         print("submitted", *sorted(str(job.submission_id) for job in jobs), flush=True)
     stop_scheduler(handle)
+    try:
+        ray.get_actor(NAME)
+    except ValueError:
+        print("free", flush=True)
 
 
 if __name__ == "__main__":

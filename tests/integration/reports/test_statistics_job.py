@@ -232,16 +232,19 @@ async def test_a_week_is_the_business_s_own_and_its_report_is_made_once(
     for job in (statistics, report):
         monkeypatch.setattr(job, "timezones", lambda _: ({}, zone))
     sunday = at("2026-11-30T06:00:00")  # Sunday, ten in the evening, where the shop is
-    await insert(connection, [call("late", sunday), *some_calls(9, MONDAY, 7, 3)])
+    calls = [call("late", sunday), *some_calls(9, MONDAY, 7, 3)]
+    await insert(connection, calls)
     files = settings.paths.state_dir / "reports"
-    for hours, day in (("05:30:00", "30"), ("05:30:00", "01")):
-        now = at(f"2026-{'11' if day == '30' else '12'}-{day}T{hours}")
+    for day in ("11-30", "12-01"):
+        now = at(f"2026-{day}T05:30:00")
         await statistics.JOB.run(context(now))
         made = await report.JOB.run(context(now))
-        assert (files / "2026-W48.pdf").exists() == (day == "01")
+        assert (files / "2026-W48.pdf").exists() == (day == "12-01")
     assert made.verdict is Verdict.OK
     table = list(csv.DictReader(io.StringIO((files / "2026-W48.csv").read_text("utf-8-sig"))))
-    assert {row["day"] for row in table if row["total"] == "1"} >= {"2026-11-29"}
+    days = [one.call["started_at"].astimezone(ZoneInfo(zone)).date() for one in calls]
+    assert {row["day"]: int(row["total"]) for row in table}["2026-11-29"] == days.count(date(2026, 11, 29)) > 0
+    assert sum(int(row["total"]) for row in table) == sum(date(2026, 11, 23) <= each for each in days)
     again = await report.JOB.run(context(at("2026-12-02T05:30:00")))
     assert (again.verdict, again.summary.split(":")[0]) == (Verdict.OK, "2026-W48 was written before")
 
