@@ -15,6 +15,7 @@ from engine.config.backup import BackupS3Settings, BackupSettings, PostgresProgr
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
 from engine.config.operations import OperationsSettings, RetentionSettings
+from engine.config.prices import PriceSettings
 from engine.config.records import RecordsSettings
 from engine.config.reports import ReportSettings
 from engine.config.setting import Secret, setting
@@ -454,6 +455,7 @@ class Settings:
     knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
     records: RecordsSettings = field(default_factory=RecordsSettings)
     reports: ReportSettings = field(default_factory=ReportSettings)
+    prices: PriceSettings = field(default_factory=PriceSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
     backup_s3: BackupS3Settings = field(default_factory=BackupS3Settings)
     postgres_programs: PostgresProgramSettings = field(default_factory=PostgresProgramSettings)
