@@ -59,8 +59,8 @@ ORDER BY day, playbook;
 -- 1,000 characters that were heard; 0: not counted. A call is priced once.
 UPDATE calls SET cost = jsonb_strip_nulls(jsonb_build_object(
     'telephony', CASE WHEN $4::float8 > 0 THEN round((used.minutes * $4::float8)::numeric, 6) END,
-    'recognition', CASE WHEN $5::float8 > 0 THEN round((used.minutes * $5::float8)::numeric, 6) END,
-    'synthesis', CASE WHEN $6::float8 > 0 THEN round((used.characters * $6::float8 / 1000)::numeric, 6) END))
+    'stt', CASE WHEN $5::float8 > 0 THEN round((used.minutes * $5::float8)::numeric, 6) END,
+    'tts', CASE WHEN $6::float8 > 0 THEN round((used.characters * $6::float8 / 1000)::numeric, 6) END))
 FROM (
     SELECT c.id, c.started_at, greatest(0, extract(epoch FROM c.ended_at - c.started_at))::float8 / 60 AS minutes,
            coalesce((SELECT sum(length(t.text)) FROM call_turns t

@@ -183,8 +183,11 @@ async def test_a_day_that_is_none_is_refused(context: Context, day: str) -> None
 
 
 async def test_calls_are_priced_once(connection: Any, context: Context, settings: Settings) -> None:
-    long = call("long", MONDAY, ended_at=MONDAY + timedelta(minutes=3)).says("Hello?", "x" * 500).says("Yes", "y" * 250)
-    await insert(connection, [long, call("refused", MONDAY, outcome="refused"), call("runs", MONDAY, ended_at=None)])
+    long = call("long", MONDAY, ended_at=MONDAY + timedelta(minutes=3), cost={})
+    long.says("Hello?", "x" * 500).says("Yes", "y" * 250)
+    refused, running = (call(name, MONDAY, cost={}) for name in ("refused", "running"))
+    refused.call["outcome"], running.call["ended_at"] = "refused", None
+    await insert(connection, [long, refused, running])
     await statistics.JOB.run(context(NOW))
     assert await connection.fetchval("SELECT count(*) FROM calls WHERE cost <> '{}'") == 0
     prices = PriceSettings(telephony_minute=0.01, synthesis_characters=0.02)
@@ -192,9 +195,9 @@ async def test_calls_are_priced_once(connection: Any, context: Context, settings
     made = await statistics.JOB.run(context(NOW, settings=priced))
     assert (made.figures["priced"], made.figures["days"]) == (1, 1), "the day is counted again"
     costs = await connection.fetch("SELECT cost FROM calls WHERE cost <> '{}'")
-    assert [json.loads(row["cost"]) for row in costs] == [{"telephony": 0.03, "synthesis": 0.015}]
+    assert [json.loads(row["cost"]) for row in costs] == [{"telephony": 0.03, "tts": 0.015}]
     (figures,) = (await stored(connection)).values()
-    assert figures["cost"] == {"synthesis": 0.015, "telephony": 0.03}
+    assert figures["cost"] == {"telephony": 0.03, "tts": 0.015}
     again = await statistics.JOB.run(context(NOW, settings=dataclasses.replace(settings, prices=PriceSettings(9.0))))
     assert (again.figures["priced"], again.figures["days"]) == (0, 0)
 
