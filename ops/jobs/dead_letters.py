@@ -52,7 +52,8 @@ def _split(file: Path, before: float, held: Collection[str]) -> tuple[list[bytes
         age = file.stat().st_mtime
     except FileNotFoundError:
         return [], []
-    kept, gone = [], []
+    kept: list[bytes] = []
+    gone: list[bytes] = []
     for line in reversed(lines):
         record = _record(line)
         age = _moment(record, age)

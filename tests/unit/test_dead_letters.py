@@ -54,7 +54,7 @@ def test_a_line_that_comes_meanwhile_is_kept(file: Path, monkeypatch: pytest.Mon
         with file.open("a") as again:  # as a recorder does: by its name, for each line
             again.write(_line("meanwhile", at=3000) + "\n")
 
-    monkeypatch.setattr(dead_letters.time, "sleep", settle)
+    monkeypatch.setattr("ops.jobs.dead_letters.time.sleep", settle)
     assert remove_old(file, LIMIT, ()) == 1
     assert sorted(_calls(file)) == ["meanwhile", "new"]
 
