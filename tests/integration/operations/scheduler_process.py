@@ -13,16 +13,19 @@ import sys
 import time
 from collections.abc import Iterator
 from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import ray
 
 from engine.config import load_settings
+from ops.jobs.schedule import run_id
 from ops.scheduler import NAME, start_scheduler, stop_scheduler
 from ops.up import ENVIRONMENT
 from tests.ports import free_port
 
 START_SECONDS = 90.0
+MINUTES = 8
 
 
 @contextlib.contextmanager
@@ -80,7 +83,22 @@ def _connect(address: str) -> None:
     )
 
 
+def _die_unrecorded(dashboard: str) -> None:
+    """Runs of the next minutes whose Ray jobs have died before they recorded anything."""
+    from ray.job_submission import JobSubmissionClient  # noqa: PLC0415
+
+    client, now = JobSubmissionClient(dashboard), datetime.now(UTC)
+    runs = [run_id("partitions", now + timedelta(minutes=number)) for number in range(MINUTES)]
+    for run in runs:
+        client.submit_job(entrypoint="exit 1", submission_id=run)
+    deadline = time.monotonic() + START_SECONDS
+    while any(client.get_job_status(run) != "FAILED" for run in runs) and time.monotonic() < deadline:
+        time.sleep(0.5)
+
+
 def _schedule(dashboard: str) -> None:
+    if dashboard:
+        _die_unrecorded(dashboard)
     settings, folder = load_settings(), str(Path.cwd())
     other = replace(settings, operations=replace(settings.operations, timezone="Europe/Kyiv"))
     old = start_scheduler(other, dashboard=dashboard, folder=folder)
