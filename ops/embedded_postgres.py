@@ -19,6 +19,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.util import find_spec
+from itertools import pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -34,6 +35,9 @@ from ops.ports import bind_free, bind_port
 NAME: Final = "trunkline"
 """Of the database, and of the user that owns it."""
 START_SECONDS: Final = 60.0
+"""Without a sign of progress: after a crash it may recover for long, and says every ten seconds how far it is."""
+RECOVERY_TOLD: Final = 5.0
+"""Seconds of recovery after which it is told."""
 STOP: Final = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 10.0))
 """Fast; where that takes too long at once, with recovery at the next start."""
 ELSEWHERE: Final = Path("/var/lib/trunkline")
@@ -114,6 +118,33 @@ def _open_to_all(folder: Path) -> bool:
     """Whether everybody may pass through it."""
     real = folder.resolve()
     return all(part.stat().st_mode & 0o001 for part in (real, *real.parents))
+
+
+def _same_folder(one: str, other: Path) -> bool:
+    try:
+        return Path(one).samefile(other)
+    except (OSError, ValueError):
+        return False
+
+
+class _NewLines:
+    """Looks for lines in a server's log that are none of our own asking whether it is ready."""
+
+    def __init__(self, log: Path) -> None:
+        self._log = log
+        self._offset = log.stat().st_size if log.exists() else 0
+
+    def any(self) -> bool:
+        """Whether there are some since the last look."""
+        try:
+            with self._log.open("rb") as file:
+                file.seek(self._offset)
+                lines = file.read(1 << 20).splitlines(keepends=True)
+        except OSError:
+            return False
+        whole = [line for line in lines if line.endswith(b"\n")]
+        self._offset += sum(map(len, whole))
+        return any(b"FATAL:" not in line for line in whole)
 
 
 class EmbeddedPostgres:
@@ -248,7 +279,11 @@ class EmbeddedPostgres:
             words = Path(f"/proc/{pid}/cmdline").read_bytes().split(b"\0")
         except OSError:
             return False
-        return words[0].endswith(b"/postgres") and str(self._home.data).encode() in words
+        if not words[0].endswith(b"/postgres"):
+            return False
+        # The same folder may be spelled in other words: by way of a link, or from where the engine was started.
+        spelled = [os.fsdecode(word) for option, word in pairwise(words) if option == b"-D"]
+        return any(_same_folder(place, self._home.data) for place in (*spelled, f"/proc/{pid}/cwd"))
 
     def _make_data(self, programs: Path) -> None:
         home = self._home
@@ -328,17 +363,35 @@ class EmbeddedPostgres:
 
     async def _until_ready(self, process: subprocess.Popen[bytes]) -> None:
         """Returns when the database is there with its tables. Raises ServerFailed."""
-        deadline = time.monotonic() + START_SECONDS
+        await self._until_open(process)
+        await self._make_tables()
+
+    async def _until_open(self, process: subprocess.Popen[bytes]) -> None:
+        """Returns when it takes connections; raises ServerFailed where it ends, or comes no further."""
+        began = time.monotonic()
+        deadline = began + START_SECONDS
+        log, told = _NewLines(self._home.log), False
         while True:
             try:
                 connection = await asyncpg.connect(self._url("postgres"), timeout=5)
-                break
             except (OSError, TimeoutError, asyncpg.PostgresError) as error:
                 if process.poll() is not None:
                     raise ServerFailed(tail(self._home.log)) from error
+                recovers = isinstance(error, asyncpg.CannotConnectNowError)
+                if recovers and log.any():
+                    deadline = time.monotonic() + START_SECONDS
+                if recovers and not told and time.monotonic() - began > RECOVERY_TOLD:
+                    told = True
+                    self._say("PostgreSQL recovers from a crash: what calls record waits on disk until it is ready")
                 if time.monotonic() > deadline:
-                    raise ServerFailed(f"it was not ready within {START_SECONDS:g} s") from error
-                await asyncio.sleep(0.05)
+                    raise ServerFailed(f"it came no further for {START_SECONDS:g} s") from error
+                await asyncio.sleep(0.5 if told else 0.05)
+            else:
+                await connection.close()
+                return
+
+    async def _make_tables(self) -> None:
+        connection = await asyncpg.connect(self._url("postgres"), timeout=10)
         try:
             if not await connection.fetchval("SELECT 1 FROM pg_database WHERE datname = $1", NAME):
                 await connection.execute(f'CREATE DATABASE "{NAME}"')

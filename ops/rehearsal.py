@@ -8,14 +8,17 @@ means than their own.
 from __future__ import annotations
 
 import asyncio
+import json
 import secrets
 import tempfile
 import time
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any, Final
+from zoneinfo import ZoneInfo
 
 import asyncpg
 
@@ -23,6 +26,7 @@ from engine.config import Secret, Settings, load_settings
 from engine.errors import TrunklineError
 from engine.records.dead_letters import DeadLetters
 from engine.records.outbox import Outbox
+from engine.records.partitions import quoted
 from engine.records.places import database_url
 from engine.records.recorder import Recorder
 from engine.records.writer import DatabaseSink
@@ -33,13 +37,16 @@ from ops.jobs.catalogue import find_job
 from ops.jobs.job import JobContext, Verdict
 from ops.jobs.running import Ran, run_job
 from ops.jobs.runs import Run
+from ops.jobs.statistics import timezones
 from ops.own_postgres import OwnPostgres
-from ops.rehearsal_calls import Evening
+from ops.rehearsal_calls import PLAYBOOK, Evening
 
 CALLS: Final = 60
 """Of the evening; some more lie days, months and more than a year back."""
 DRAIN_SECONDS: Final = 60.0
 AWAY_SECONDS: Final = 5.0
+MOVING: Final = ("ops_runs",)
+"""Tables that get rows between the last look and the end of the log."""
 LOG_SECONDS: Final = 30.0
 """How long the log is carried: beside two backups, and for calls that are in the log alone."""
 
@@ -270,10 +277,21 @@ async def _midnight(night: Night) -> None:
         return "no row is in a default partition, none is lost"
 
     async def whole_days(_: Ran) -> str:
-        counted = await night.value("SELECT sum((figures->'calls'->>'total')::int) FROM daily_stats")
-        if not counted:
-            raise NotHeld("no call was counted")
-        return f"{counted} calls are in them"
+        counted = json.loads(
+            await night.value(
+                "SELECT coalesce(json_object_agg(day, (figures->'calls'->>'total')::int), '{}') FROM daily_stats"
+            )
+        )
+        zones, otherwise = timezones(night.settings)
+        zone = ZoneInfo(zones.get(PLAYBOOK, otherwise))
+        today = datetime.now(UTC).astimezone(zone).date()
+        first = today - timedelta(days=night.settings.reports.statistics_days)
+        days = Counter(began.astimezone(zone).date() for began in night.evening.begun)
+        wanted = {str(day): calls for day, calls in days.items() if first <= day < today}
+        if counted != wanted:
+            wrong = sorted(day for day in counted.keys() | wanted if counted.get(day) != wanted.get(day))
+            raise NotHeld(f"{len(wrong)} days have other calls than were made on them: {', '.join(wrong[:5])}")
+        return f"{sum(counted.values())} calls on {len(counted)} days, as they were made"
 
     await night.job("00:20", "statistics", whole_days)
     await night.job("00:30", "quality")
@@ -284,9 +302,9 @@ async def _midnight(night: Night) -> None:
 async def _morning(night: Night) -> None:
     async def also_what_came_later(ran: Ran) -> str:
         rows = float(ran.report.figures.get("rows", 0))
-        if rows < night.evening.rows["calls"]:
-            raise NotHeld(f"{rows:.0f} rows came back, and {night.evening.rows['calls']} calls alone were there")
-        return f"{rows:.0f} rows came back"
+        if rows < at_backup:
+            raise NotHeld(f"{rows:.0f} rows came back, and {at_backup} of calls, turns and tools alone were there")
+        return f"{rows:.0f} rows came back, recovery took {ran.report.figures['recovery_seconds']:.1f} s"
 
     async def months_and_words(_: Ran) -> str:
         kept = night.settings.retention
@@ -319,8 +337,10 @@ async def _morning(night: Night) -> None:
     keeping = asyncio.create_task(night.job("02:00", "wal", seconds=str(LOG_SECONDS)))
     await night.job("02:10", "backup")
     await night.step("02:30", "calls after the backup", lambda: _some_more(night))
+    at_backup = sum(night.evening.rows.values())
     await night.job("02:40", "backup")
     await night.step("03:00", "calls that are in the log alone", lambda: _some_more(night))
+    before = await _every_table(night, database_url(night.settings))
     await keeping
     await night.job("03:40", "restore-check", also_what_came_later)
     await night.job("03:50", "dump")
@@ -329,22 +349,37 @@ async def _morning(night: Night) -> None:
     knowledge = replace(night.settings.knowledge, source=Secret(database_url(night.settings)))
     night.settings = replace(night.settings, knowledge=knowledge)
     await night.job("04:40", "embeddings")
-    await night.step("05:00", "restore as late as can be", lambda: _restored(night, caller))
+    await night.step("05:00", "restore as late as can be", lambda: _restored(night, caller, before))
     await night.job("05:30", "report", written)
     await night.job("07:00", "callbacks")
 
 
-async def _restored(night: Night, erased: str) -> str:
-    """Everything is back, what was in the log alone too, but for whom was erased since. Raises NotHeld."""
+async def _every_table(night: Night, url: str, erased: str = "") -> dict[str, int]:
+    """Rows of each table that holds records, by its name; of ``calls`` also those of the caller ``erased``."""
+    connection = await asyncpg.connect(url, timeout=30)
+    try:
+        names = await connection.fetch(
+            "SELECT relname FROM pg_class WHERE relnamespace = 'public'::regnamespace AND NOT relispartition"
+            " AND relkind IN ('r', 'p') AND relname <> ALL($1) ORDER BY 1",
+            list(MOVING),
+        )
+        found = {row[0]: int(await connection.fetchval(f"SELECT count(*) FROM {quoted(row[0])}")) for row in names}  # noqa: S608
+        found["calls of who was erased"] = await connection.fetchval(
+            "SELECT count(*) FROM calls WHERE caller = $1", erased
+        )
+    finally:
+        await connection.close()
+    if missing := night.evening.rows.keys() - found.keys():
+        raise NotHeld(f"these tables are not there: {', '.join(sorted(missing))}")
+    return found
+
+
+async def _restored(night: Night, erased: str, before: Mapping[str, int]) -> str:
+    """Every table has its rows again, what was in the log alone too, but for whom was erased since. Raises NotHeld."""
     found: dict[str, int] = {}
 
     async def count(url: str) -> str:
-        connection = await asyncpg.connect(url, timeout=30)
-        try:
-            found["calls"] = await connection.fetchval("SELECT count(*) FROM calls")
-            found["erased"] = await connection.fetchval("SELECT count(*) FROM calls WHERE caller = $1", erased)
-        finally:
-            await connection.close()
+        found.update(await _every_table(night, url, erased))
         return ""
 
     after_restore.append(count)
@@ -353,10 +388,14 @@ async def _restored(night: Night, erased: str) -> str:
         done = await restore(Site.of(night.settings, time.time), folder, target=Target())
     finally:
         after_restore.remove(count)
-    if found != {"calls": night.evening.rows["calls"], "erased": 0}:
-        raise NotHeld(f"{found} came back, and {night.evening.rows['calls']} calls were there")
+    wanted = {**before, "customers": before["customers"] - 1, "calls of who was erased": 0}
+    if found != wanted:
+        wrong = sorted(name for name in found.keys() | wanted if found.get(name) != wanted.get(name))
+        told = ", ".join(f"{name} {found.get(name)} and not {wanted.get(name)}" for name in wrong)
+        raise NotHeld(f"other rows came back than were there: {told}")
     told = " ".join(each for each in done.told if each)
-    return f"{found['calls']} calls are back in {done.seconds:.1f} s; {told}"
+    rows = sum(found.values())
+    return f"{rows} rows of {len(found) - 1} tables are back, recovery took {done.seconds:.1f} s; {told}"
 
 
 async def _some_more(night: Night) -> str:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any, Final
 
+PLAYBOOK: Final = "tyre_shop"
 TALKS: Final = (
     (("where is my order four two seven one", "Order 4271 is on its way to you.", "get_order_status"),),
     (
@@ -27,12 +28,15 @@ class Evening:
 
     rows: dict[str, int] = field(default_factory=lambda: {"calls": 0, "call_turns": 0, "call_tool_calls": 0})
     callers: set[str] = field(default_factory=set)
+    begun: list[datetime] = field(default_factory=list)
+    """When each call began."""
     chance: random.Random = field(default_factory=lambda: random.Random(4271))
 
     def call(self, began: datetime) -> Iterator[dict[str, Any]]:
         """The records of one call that began then, for an outbox."""
         call, caller = str(uuid.uuid4()), f"+99000{self.chance.randrange(40):07d}"
         self.callers.add(caller)
+        self.begun.append(began)
         self.rows["calls"] += 1
         at = began
 
@@ -46,7 +50,7 @@ class Evening:
             dialled="2100",
             channel="rehearsal",
             node=platform.node(),
-            playbook="tyre_shop",
+            playbook=PLAYBOOK,
             version="0123456789ab",
             language="en",
         )

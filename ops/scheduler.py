@@ -19,6 +19,10 @@ logger = logging.getLogger(__name__)
 
 NAME: Final = "ops-scheduler"
 STOP_SECONDS: Final = 25.0
+ASK_SECONDS: Final = 15.0
+"""For one that was left behind to say by which settings it runs; one that does not answer is replaced."""
+FREE_SECONDS: Final = 20.0
+"""For its name to be free once it was ended."""
 NICENESS: Final = 5
 """Of the scheduler and the runs beside it: calls come first on a busy machine."""
 
@@ -34,13 +38,14 @@ class SchedulerActor:
         from ops.jobs.catalogue import catalogue
         from ops.scheduling import Scheduler
 
+        self._made_for = (settings, dashboard, folder)
         configure_logging(settings.logging)
         os.nice(NICENESS)
         found = catalogue()
         if found.faults:
             logger.warning("some jobs do not run: %s", "; ".join(found.faults.values()))
         try:
-            self._submitter = await _submitter(settings, dashboard, folder)
+            self._submitter = _submitter(settings, dashboard, folder)
             self._scheduler = Scheduler(settings, found.jobs, self._submitter, wall=time.time)
         except Exception as error:
             logger.error("jobs do not run by themselves: %s", error)
@@ -50,6 +55,10 @@ class SchedulerActor:
     async def status(self) -> dict[str, Any]:
         """When each job is due next, and which run now."""
         return {"next": self._scheduler.next_times(), "running": sorted(await self._submitter.running())}
+
+    async def is_for(self, settings: Settings, dashboard: str, folder: str) -> bool:
+        """Whether it would be made just so."""
+        return self._made_for == (settings, dashboard, folder)
 
     async def stop(self) -> None:
         """Begin nothing more, and end what runs beside this process."""
@@ -61,28 +70,43 @@ class SchedulerActor:
             await self._submitter.close()
 
 
-async def _submitter(settings: Settings, dashboard: str, folder: str) -> Any:
+def _submitter(settings: Settings, dashboard: str, folder: str) -> Any:
     from ops.jobs.submitting import ProcessSubmitter, RayJobSubmitter
 
     processes = ProcessSubmitter(settings.paths.logs, Path(folder or "."))
     if not dashboard:
         return processes
-    from ray.job_submission import JobSubmissionClient
+    from ops.jobs.job_server import JobServer
 
-    try:
-        client = await asyncio.to_thread(JobSubmissionClient, dashboard)
-    except (ConnectionError, RuntimeError) as error:
-        logger.warning("Ray's job server does not answer (%s): runs are processes here", type(error).__name__)
-        return processes
-    return RayJobSubmitter(client, processes, Path(folder) if folder else None)
+    return RayJobSubmitter(JobServer(dashboard), processes, Path(folder) if folder else None)
 
 
 def start_scheduler(settings: Settings, *, dashboard: str, folder: str) -> Any:
-    """The scheduler's handle; it is made where there is none yet. Nobody waits for it: it tells its faults itself."""
+    """The scheduler's handle. One that an earlier engine left in the cluster is kept where its settings are the same,
+    and replaced where they are not: it would go on by the old ones. Nobody waits for a new one: it tells its faults
+    itself.
+    """
+    if (left := _left_behind()) is not None:
+        with contextlib.suppress(ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
+            if ray.get(left.is_for.remote(settings, dashboard, folder), timeout=ASK_SECONDS):
+                return left
+        logger.info("the scheduler of an earlier engine is replaced: its settings were others")
+        stop_scheduler(left)
+        deadline = time.monotonic() + FREE_SECONDS
+        while _left_behind() is not None and time.monotonic() < deadline:
+            time.sleep(0.1)
     actor = SchedulerActor.options(  # type: ignore[attr-defined]
         name=NAME, lifetime="detached", get_if_exists=True
     )
     return actor.remote(settings, dashboard=dashboard, folder=folder)
+
+
+def _left_behind() -> Any:
+    """The handle of the cluster's scheduler; None where there is none."""
+    try:
+        return ray.get_actor(NAME)
+    except ValueError:
+        return None
 
 
 def stop_scheduler(handle: Any) -> None:

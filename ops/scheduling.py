@@ -82,8 +82,8 @@ class Scheduler:
             await self._sleep(TICK_SECONDS)
 
     async def tick(self) -> tuple[Due, ...]:
-        """Begin what is due and can be begun; what was begun. Raises JobFailed where the database or Ray is away:
-        then nothing is begun, for nobody can say what ran, and it is caught up later."""
+        """Begin what is due and can be begun; what was begun. Raises JobFailed where the database is away: then
+        nothing is begun, for nobody can say what ran, and it is caught up later."""
         now = self._now()
         candidates = last_runs(self._table, now)
         known, since = await self._known([due.id for due in candidates])
@@ -97,9 +97,13 @@ class Scheduler:
                 if room <= 0:
                     continue
                 room -= 1
-            await self._submitter.submit(due)
             tried = self._tried.setdefault(due.id, _Tried())
             tried.times, tried.last = tried.times + 1, now
+            try:
+                await self._submitter.submit(due)
+            except JobFailed as error:  # the others are begun all the same
+                logger.warning("%s", error)
+                continue
             logger.info("the run %s was begun (%s)", due.id, due.trigger)
             begun.append(due)
         self._tried = {run: tried for run, tried in self._tried.items() if run in {due.id for due in candidates}}

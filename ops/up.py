@@ -25,6 +25,8 @@ from ops.databases import embedded_databases
 from ops.jobs.schedule import replacements
 from ops.ports import bind_free, bind_port
 
+INGRESS_NAME: Final = "ingress"
+RECORDER_NAME: Final = "recorder"
 START_SECONDS: Final = 180.0
 RECORD_SECONDS: Final = 10.0
 """At the end, for the databases to take what has happened."""
@@ -164,6 +166,7 @@ class _Engine:
             configure_logging=False,
             log_to_driver=True,
         )
+        _refuse_a_second_engine()
         _say("starting the recogniser, the voice, the model and the shop")
         serve.start(
             proxy_location="HeadOnly",
@@ -171,7 +174,8 @@ class _Engine:
         )
         store_url = self._deploy()
         _say("starting the ingress and its call processes")
-        self._ingress = IngressActor.options(name="ingress", lifetime="detached").remote(  # type: ignore[attr-defined]
+        ingress = IngressActor.options(name=INGRESS_NAME, lifetime="detached")  # type: ignore[attr-defined]
+        self._ingress = ingress.remote(
             settings,
             run_dir=str(self._run_dir),
             store_url=store_url,
@@ -181,7 +185,7 @@ class _Engine:
         if settings.records.wanted:
             from actors.recorder import RecorderActor  # noqa: PLC0415
 
-            recorder = RecorderActor.options(name="recorder", lifetime="detached")  # type: ignore[attr-defined]
+            recorder = RecorderActor.options(name=RECORDER_NAME, lifetime="detached")  # type: ignore[attr-defined]
             self._recorder = recorder.remote(settings)
             self._recording = self._recorder.run.remote()  # held: what nobody waits for is not run again
         ready = self._ingress.wait_ready.remote()
@@ -270,7 +274,7 @@ class _Engine:
 
         if not ray.is_initialized():
             return
-        if self._scheduler is not None and not self._settings.ray.address:  # of a cluster it is the cluster's
+        if self._scheduler is not None:
             from ops.scheduler import stop_scheduler  # noqa: PLC0415
 
             stop_scheduler(self._scheduler)
@@ -278,11 +282,45 @@ class _Engine:
             with contextlib.suppress(ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
                 ray.get(self._ingress.stop.remote(), timeout=5)
                 ray.get(self._run, timeout=10)
+            _kill(self._ingress)
         if self._recorder is not None:
             with contextlib.suppress(ray.exceptions.RayError, ray.exceptions.GetTimeoutError):
                 if not ray.get(self._recorder.stop.remote(RECORD_SECONDS), timeout=RECORD_SECONDS + 5):
                     _say("not all events are in the databases: they are kept on disk, and written at the next start")
+            _kill(self._recorder)
         ray.shutdown()
+
+
+def _refuse_a_second_engine() -> None:
+    """Raises TrunklineError where another engine's ingress is in this cluster: it may hold calls, and is left alone."""
+    if _there(INGRESS_NAME) is not None:
+        raise TrunklineError(
+            f"an engine runs in this cluster: its actor `{INGRESS_NAME}` may lead calls. End it first; where it was "
+            "killed and left that actor behind, see docs/operations.md"
+        )
+    if (left := _there(RECORDER_NAME)) is not None:  # without an ingress nobody writes what it carries
+        _kill(left)
+        deadline = time.monotonic() + RECORD_SECONDS
+        while _there(RECORDER_NAME) is not None and time.monotonic() < deadline:
+            time.sleep(0.1)
+
+
+def _there(name: str) -> Any:
+    """The actor of that name, None where there is none."""
+    import ray  # noqa: PLC0415
+
+    try:
+        return ray.get_actor(name)
+    except ValueError:
+        return None
+
+
+def _kill(actor: Any) -> None:
+    """End the process of an actor that has done its work: in a cluster it would live on, and keep its name."""
+    import ray  # noqa: PLC0415
+
+    with contextlib.suppress(ray.exceptions.RayError):
+        ray.kill(actor)
 
 
 def _ask_once(url: str, deadline: float) -> None:

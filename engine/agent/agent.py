@@ -27,7 +27,7 @@ from engine.agent.ports import (
     ToolFinished,
     ToolStarted,
 )
-from engine.agent.result_ids import result_ids
+from engine.agent.result_ids import result_facts
 from engine.agent.said import Said
 from engine.agent.tools import CheckedCall, Finished, RefusedCallError, ToolBox, refused
 from engine.clock import Clock, LoopClock
@@ -61,7 +61,7 @@ class _Round:
 
 
 def _reported(finished: Finished, seconds: float) -> ToolFinished:
-    result = result_ids(finished.content) if finished.ok else {}
+    result = result_facts(finished.content) if finished.ok else {}
     return ToolFinished(finished.call.name, finished.arguments, finished.ok, seconds, finished.error, result)
 
 

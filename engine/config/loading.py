@@ -17,6 +17,7 @@ from pydantic import Field, TypeAdapter, ValidationError
 from engine.config.hosted import LONGEST_WAIT, OPENAI_URL
 from engine.config.sections import Settings, provider_names
 from engine.config.setting import PREFIX, Declared, Secret, declared
+from engine.config.terms import faults_of
 from engine.errors import ConfigurationError
 
 
@@ -160,6 +161,7 @@ def _conflicts(settings: Settings) -> Iterator[str]:
             f"TRUNKLINE_RETENTION_TEXT_DAYS: got {retention.text_days}, expected at most "
             f"TRUNKLINE_RETENTION_METADATA_DAYS ({retention.metadata_days})"
         )
+    yield from faults_of(retention, settings.terms)
     yield from _chain_of_models(settings)
     yield from _chains_of_speech(settings)
     names: dict[int, str] = {}

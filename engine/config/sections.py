@@ -15,9 +15,11 @@ from engine.config.backup import BackupS3Settings, BackupSettings, PostgresProgr
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
 from engine.config.operations import OperationsSettings, RetentionSettings
+from engine.config.prices import PriceSettings
 from engine.config.records import RecordsSettings
 from engine.config.reports import ReportSettings
 from engine.config.setting import Secret, setting
+from engine.config.terms import TermSettings
 
 _HOST = r"(?:[A-Za-z0-9._-]+|\[[0-9A-Fa-f:.]+\])"
 _REMOTE = rf"grpc://{_HOST}:[0-9]{{1,5}}"
@@ -453,6 +455,7 @@ class Settings:
     knowledge: KnowledgeSettings = field(default_factory=KnowledgeSettings)
     records: RecordsSettings = field(default_factory=RecordsSettings)
     reports: ReportSettings = field(default_factory=ReportSettings)
+    prices: PriceSettings = field(default_factory=PriceSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
     backup_s3: BackupS3Settings = field(default_factory=BackupS3Settings)
     postgres_programs: PostgresProgramSettings = field(default_factory=PostgresProgramSettings)
@@ -461,6 +464,7 @@ class Settings:
     logging: LoggingSettings = field(default_factory=LoggingSettings)
     operations: OperationsSettings = field(default_factory=OperationsSettings)
     retention: RetentionSettings = field(default_factory=RetentionSettings)
+    terms: TermSettings = field(default_factory=TermSettings)
 
 
 def provider_names(providers: str) -> tuple[str, ...]:

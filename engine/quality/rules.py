@@ -138,8 +138,9 @@ def _gave_up(call: JudgedCall, name: str) -> bool:
 
 
 def _tells_values(result: Mapping[str, Any] | None) -> bool:
-    """Whether a tool's whole answer was kept. Records may hold ids alone, which prove no price right or wrong."""
-    return result is not None and result.get("ok") is True
+    """Whether a tool's numbers were kept, or its whole answer. Calls of earlier releases have ids alone, which prove no
+    price right or wrong."""
+    return result is not None and ("numbers" in result or result.get("ok") is True)
 
 
 def _is_known(digits: str, groups: tuple[str, ...], known: set[str]) -> bool:

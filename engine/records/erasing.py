@@ -12,6 +12,7 @@ import json
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
@@ -106,6 +107,21 @@ class Erased:
         return until is not None and started_at <= until
 
 
+@dataclass(frozen=True, slots=True)
+class Remains:
+    """A place that can still hold what was erased elsewhere."""
+
+    place: str
+    until: datetime | None
+    """After that it does not; None: nobody here knows."""
+    then: str
+    """What ends it, or who."""
+
+    def as_json(self) -> dict[str, Any]:
+        until = None if self.until is None else self.until.isoformat()
+        return {"place": self.place, "until": until, "then": self.then}
+
+
 @dataclass(slots=True)
 class Receipt:
     """What an erasure did: counts by place, ids of calls, and the digest; nobody's number."""
@@ -121,6 +137,8 @@ class Receipt:
     not_reached: list[str] = field(default_factory=list)
     noted: list[str] = field(default_factory=list)
     """What the person who asked should know."""
+    may_remain: list[Remains] = field(default_factory=list)
+    """Where the data can still be, though this machine has erased all that it reaches."""
     done_at: str = ""
 
     def count(self, place: str, counts: Mapping[str, int]) -> None:
@@ -145,5 +163,6 @@ class Receipt:
             "places": self.places,
             "not_reached": self.not_reached,
             "noted": self.noted,
+            "may_remain": [each.as_json() for each in self.may_remain],
             "calls": [list(call) for call in self.calls],
         }

@@ -152,4 +152,5 @@ def days_to_make(
 
 def fingerprint(row: Row) -> dict[str, int]:
     """How much was recorded of a day."""
-    return {name: int(row[name]) for name in ("calls", "ended", "outcomes", "scored", "turns", "tools")}
+    made = {name: int(row[name]) for name in ("calls", "ended", "outcomes", "scored", "turns", "tools")}
+    return made | ({"priced": int(row["priced"])} if row.get("priced") else {})

@@ -194,7 +194,7 @@ def plan(facts: TableFacts, now: datetime, *, ahead: int, keep_days: int) -> Tab
         if hindrance := _hindrance(facts, month, serious=month in wanted[1:]):
             notes.append(hindrance)
         elif len(steps) < MOST_STEPS:
-            steps.append(_month_step(facts, month))
+            steps.append(month_step(facts, month))
         else:
             left += 1
     if left:
@@ -233,7 +233,8 @@ def _literal(moment: datetime) -> str:
     return f"'{moment.isoformat(sep=' ')}'"
 
 
-def _month_step(facts: TableFacts, month: Month) -> Step:
+def month_step(facts: TableFacts, month: Month) -> Step:
+    """The step that makes a month and moves its rows into it."""
     parent, name = quoted(facts.parent.table), quoted(month.table(facts.parent.table))
     prepare = [
         f"LOCK TABLE ONLY {parent} IN SHARE UPDATE EXCLUSIVE MODE",

@@ -6,12 +6,12 @@ What is removed does not come back, so a date alone is not enough: the clock mus
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from engine.records.months import Month, month_of_table
-from engine.records.partitions import Parent, TableFacts, for_values, quoted
+from engine.records.partitions import Parent, Step, TableFacts, for_values, month_step, quoted
 
 MARK: Final = "trunkline retention: detached, to be dropped"
 """Comment of a table that was a partition until its time was over, and is not dropped yet."""
@@ -78,27 +78,47 @@ def plan_retention(
     held: Collection[Month],
     now: datetime,
     *,
-    keep_days: int,
+    keep_days: Mapping[str, int],
 ) -> RetentionPlan:
-    """The months whose last moment is older than ``keep_days`` days, those on hold apart.
+    """The months whose last moment is older than the days that ``keep_days`` has for a table, those on hold apart: of
+    each month the parts whose time is over.
 
     ``marked`` are tables with the comment ``MARK``: a run before this one was cut short with them. They were over by
     that run's clock, and must be by this one's, or they are put back.
     """
-    last = now.astimezone(UTC) - timedelta(days=keep_days)
+    last = {table: now.astimezone(UTC) - timedelta(days=days) for table, days in keep_days.items()}
     parts: dict[Month, list[Part]] = {}
     for table in reversed(facts):
         for month, part in _parts(table, marked).items():
             parts.setdefault(month, []).append(part)
-    expired = [month for month in sorted(parts) if month.end <= last]
+    over = {
+        month: tuple(part for part in parts[month] if month.end <= last[part.parent.table]) for month in sorted(parts)
+    }
+    expired = [month for month, some in over.items() if some]
     free = [month for month in expired if month not in held]
-    detached = {month: tuple(part for part in parts[month] if not part.attached) for month in sorted(parts)}
+    going = {part for month in free for part in over[month]}
+    detached = {
+        month: tuple(part for part in parts[month] if not part.attached and part not in going) for month in over
+    }
     return RetentionPlan(
-        tuple(ExpiredMonth(month, tuple(parts[month])) for month in free[:MOST_MONTHS]),
+        tuple(ExpiredMonth(month, over[month]) for month in free[:MOST_MONTHS]),
         tuple(month for month in expired if month in held),
-        tuple(ExpiredMonth(month, loose) for month, loose in detached.items() if loose and month not in free),
+        tuple(ExpiredMonth(month, loose) for month, loose in detached.items() if loose),
         max(0, len(free) - MOST_MONTHS),
     )
+
+
+def gather(facts: TableFacts, held: Collection[Month], now: datetime, *, keep_days: int) -> tuple[Step, ...]:
+    """Steps that put what has had its time and lies in the default partition into tables of its months, each marked as
+    a detached one: from there it goes as every month does, exported where that is set. Months on hold stay."""
+    last = now.astimezone(UTC) - timedelta(days=keep_days)
+    over = [month for month in sorted(facts.in_default) if month.end <= last and month not in held]
+    made = []
+    for month in over[:MOST_MONTHS]:
+        step = month_step(facts, month)
+        mark = Part(facts.parent, step.name, attached=False).mark()
+        made.append(replace(step, attach=mark))
+    return tuple(made)
 
 
 def why_not_believed(wall: datetime, database: datetime, days_with_proof: int) -> str | None:

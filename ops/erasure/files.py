@@ -7,15 +7,12 @@ import os
 import shutil
 from collections.abc import Callable
 from pathlib import Path
-from typing import Final
 
 from engine.records.erasing import canonical
 from ops.erasure.places import PlaceUnreached, Wanted
 from ops.jobs.callbacks import lines_in, lists_in, table
+from ops.jobs.dead_letters import PLACE
 from ops.jobs.private_files import write_private
-
-DEAD_LETTERS: Final = Path("outbox") / "dead-letters.jsonl"
-"""In the state folder: events of which no row could be made."""
 
 
 def erase_recordings(folder: Path, wanted: Wanted, *, dry_run: bool = False) -> dict[str, int]:
@@ -74,7 +71,7 @@ def erase_dead_letters(path: Path, wanted: Wanted, *, dry_run: bool = False) -> 
         return {"lines": 0}
     except OSError as error:
         raise PlaceUnreached(f"dead letters ({error.strerror})") from error
-    lines = before.decode("utf-8", "replace").splitlines(keepends=True)
+    lines = [line.decode("utf-8", "replace") for line in before.splitlines(keepends=True)]
     kept = [line for line in lines if not wanted.in_text(_plain(line))]
     if len(kept) < len(lines) and not dry_run:
         try:
@@ -103,5 +100,5 @@ def file_places(state_dir: Path, recordings: Path, wanted: Wanted, *, dry_run: b
     return [
         ("recordings", lambda: erase_recordings(recordings, wanted, dry_run=dry_run)),
         ("call-back lists", lambda: erase_lists(state_dir / "callbacks", wanted, dry_run=dry_run)),
-        ("dead letters", lambda: erase_dead_letters(state_dir / DEAD_LETTERS, wanted, dry_run=dry_run)),
+        ("dead letters", lambda: erase_dead_letters(state_dir / PLACE, wanted, dry_run=dry_run)),
     ]

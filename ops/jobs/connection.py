@@ -10,9 +10,9 @@ from typing import Any, Final
 import asyncpg
 
 from engine.errors import ConfigurationError
+from ops.jobs.database import connected as opened
 from ops.jobs.job import Job, JobContext, JobFailed
 
-CONNECT_SECONDS: Final = 10.0
 LOCK_SECONDS: Final = 5
 STATEMENT_SECONDS: Final = 120
 
@@ -23,23 +23,11 @@ DATABASE_FAULTS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.
 @contextlib.asynccontextmanager
 async def connected(database: str, *, statement_seconds: int = STATEMENT_SECONDS) -> AsyncGenerator[Any, None]:
     """A connection. Every fault of the database inside is raised as JobFailed that names its kind alone."""
-    limits = {
-        "lock_timeout": f"{LOCK_SECONDS}s",
-        "statement_timeout": f"{statement_seconds}s",
-        "idle_in_transaction_session_timeout": "0",
-        "application_name": "trunkline-job",
-    }
-    connection = None
     try:
-        connection = await asyncpg.connect(
-            database, timeout=CONNECT_SECONDS, command_timeout=statement_seconds + 5, server_settings=limits
-        )
-        yield connection
+        async with opened(database, lock_ms=LOCK_SECONDS * 1000, statement_ms=statement_seconds * 1000) as connection:
+            yield connection
     except DATABASE_FAULTS as error:
         raise JobFailed(f"the records' database failed ({type(error).__name__})") from error
-    finally:
-        if connection is not None:
-            connection.terminate()
 
 
 @contextlib.asynccontextmanager

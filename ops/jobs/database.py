@@ -18,6 +18,8 @@ CONNECT_SECONDS: Final = 10.0
 LOCK_MS: Final = 3000
 """Longest wait for a lock: calls that are recorded wait behind whoever waits for an exclusive one."""
 STATEMENT_MS: Final = 600_000
+SILENCE: Final = 5.0
+"""Seconds beyond a statement's own limit after which a server that says nothing is given up."""
 AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
 
 
@@ -46,7 +48,12 @@ async def connected(
         "idle_in_transaction_session_timeout": "0",
     }
     try:
-        connection = await asyncpg.connect(url, timeout=timeout, server_settings={**SESSION, **bounds})
+        connection = await asyncpg.connect(
+            url,
+            timeout=timeout,
+            command_timeout=statement_ms / 1000 + SILENCE,
+            server_settings={**SESSION, **bounds},
+        )
     except (*AWAY, asyncpg.PostgresError, ValueError) as error:
         # The text of such an error may show an address or a name: its kind is enough.
         raise JobFailed(f"the records' database cannot be reached ({type(error).__name__})") from error

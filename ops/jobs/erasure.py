@@ -29,6 +29,7 @@ from engine.records.tombstones import KEY, TOMBSTONES, bury, key_of
 from ops.erasure.files import file_places
 from ops.erasure.places import PlaceUnreached, Wanted
 from ops.erasure.redis import erase_redis
+from ops.erasure.remains import remains
 from ops.jobs.connection import DATABASE_FAULTS, alone, connected, refuse_unknown_arguments, switch
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.private_files import write_private
@@ -39,16 +40,11 @@ TRIES: Final = 3
 """Of the tables, where another holds their locks."""
 LONGEST_FILE: Final = 4096
 
-_BACKUPS: Final = (
-    "backups made before this erasure hold the data until they expire; after a restore it is removed again "
-    "(`trunkline ops run erasure --reapply yes`)"
-)
 _SPOKEN: Final = "numbers and names that others said in words were not looked for"
 _OTHER_KEY: Final = (
     "erasures were noted here under another key, by another machine or before the key was lost: what they found is not "
     "known to this one (TRUNKLINE_ERASURE_KEY_FILE gives all machines the same)"
 )
-_EXPORTS: Final = "exports of dropped months, where they are made, hold the data: they are yours to delete"
 
 
 @dataclass(frozen=True, slots=True)
@@ -198,7 +194,8 @@ async def _erase_elsewhere(context: JobContext, request: _Request, receipt: Rece
             receipt.count(place, await asyncio.to_thread(erase))
         except PlaceUnreached as error:
             receipt.not_reached.append(str(error))
-    receipt.noted += [_BACKUPS, _EXPORTS, _SPOKEN]
+    receipt.may_remain = remains(settings, request.requested_at)
+    receipt.noted.append(_SPOKEN)
     if len(request.number) < LEAST_TO_SEARCH:
         receipt.noted.append("the number is too short to be looked for in what others said")
 

@@ -8,6 +8,8 @@ from typing import Any, Final
 
 import asyncpg
 
+from engine.config.terms import days_kept
+from engine.config.terms import months_ahead as months_wanted
 from engine.errors import TrunklineError
 from engine.records.partition_facts import read_facts
 from engine.records.partitions import PARENTS, Parent, Step, months_ahead, plan, quoted
@@ -52,10 +54,12 @@ async def run(context: JobContext) -> Report:
 async def _one_table(connection: Any, parent: Parent, context: JobContext, figures: dict[str, float]) -> dict[str, Any]:
     """What was done for one table, ready for JSON. Its months are transactions of their own: one that fails is told,
     and the next one is made."""
-    operations, retention = context.settings.operations, context.settings.retention
+    settings = context.settings
+    ahead = months_wanted(settings.operations, settings.terms)[parent.table]
+    keep_days = days_kept(settings.retention, settings.terms)[parent.table]
     now = datetime.fromtimestamp(context.wall(), UTC)
     facts = await read_facts(connection, parent)
-    made = plan(facts, now, ahead=operations.partitions_ahead, keep_days=retention.metadata_days)
+    made = plan(facts, now, ahead=ahead, keep_days=keep_days)
     created: dict[str, int] = {}
     faults: list[str] = []
     for step in made.steps:
@@ -72,7 +76,7 @@ async def _one_table(connection: Any, parent: Parent, context: JobContext, figur
     if created and not context.dry_run:  # what the catalogue says afterwards is what is told
         facts = await read_facts(connection, parent)
         figures["moved"] += sum(created.values())
-        made = plan(facts, now, ahead=operations.partitions_ahead, keep_days=retention.metadata_days)
+        made = plan(facts, now, ahead=ahead, keep_days=keep_days)
     figures["created"] += len(created)
     figures[f"months_ahead.{parent.table}"] = months_ahead(facts, now)
     figures[f"default_rows.{parent.table}"] = sum(facts.in_default.values()) + facts.strange_in_default

@@ -22,6 +22,9 @@ async def run(context: JobContext) -> Report:
     the disk fails."""
     refuse_unknown_arguments(JOB, context)
     week = _week(context)
+    folder = context.settings.paths.state_dir / "reports"
+    if not context.arguments.get("week") and not context.dry_run and (folder / f"{week}-details.csv").exists():
+        return Report(Verdict.OK, f"{week} was written before: `--week {week}` writes it again", {"week": str(week)})
     if not context.database:
         return Report(Verdict.SKIPPED, "there is no records' database (TRUNKLINE_DATABASE)")
     async with connected(context.database) as connection:
@@ -34,7 +37,6 @@ async def run(context: JobContext) -> Report:
         f"{week}.csv": week_table(weeks),
         f"{week}-details.csv": details_table(weeks),
     }
-    folder = context.settings.paths.state_dir / "reports"
     if not context.dry_run:
         try:
             for name, content in files.items():
@@ -79,8 +81,9 @@ def _pdf(weeks: list[WeekFigures], week: Week) -> bytes:
 
 JOB: Final = Job(
     name="report",
-    help="Write last week's report: PDF with charts, and tables.",
+    help="Write the report of a week once it is over: PDF with charts, and tables.",
     run=run,
-    schedule="30 5 * * 1",
+    # Every day, for the week of a business west of the jobs' time zone is over on a Tuesday by that; it is made once.
+    schedule="30 5 * * *",
     arguments={"week": "of this week (2026-W48)"},
 )

@@ -1,4 +1,4 @@
-"""Removes what has had its time: the words of calls after a while, and whole months after a longer one.
+"""Removes what has had its time: words of calls after a while, months after a longer one, and what lies beside them.
 
 A month goes as a whole: its three tables are detached in one transaction, exported where a folder is set, and dropped
 in one. What a run leaves half done is marked in the database, and the next run ends it. A legal hold is looked at again
@@ -8,17 +8,21 @@ in each of these transactions, behind a lock that keeps new ones out.
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
+from engine.config.terms import days_kept
 from engine.errors import ConfigurationError
 from engine.records.months import Month
 from engine.records.partition_facts import queries, read_facts
-from engine.records.partitions import PARENTS, quoted
+from engine.records.partitions import PARENTS, Step, quoted
 from engine.records.retention import (
     MARK,
     ExpiredMonth,
     RetentionPlan,
+    gather,
     plan_retention,
     proof_days,
     why_not_believed,
@@ -26,7 +30,11 @@ from engine.records.retention import (
 from ops.jobs.database import LOCK_MS, connected
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.month_export import export_table
-from ops.jobs.partitions import BUSY, DDL_LOCK, FAULTS, LOCK_PAUSE, LOCK_TRIES, reason
+from ops.jobs.partitions import BUSY, DDL_LOCK, FAULTS, LOCK_PAUSE, LOCK_TRIES, apply, reason, sql_of
+from ops.jobs.retention_beside import due as due_beside
+from ops.jobs.retention_beside import limits
+from ops.jobs.retention_beside import remove as remove_beside
+from ops.jobs.retention_beside import sql_of as statement_of
 
 WINDOW: Final = timedelta(hours=1)
 """Of calls whose words one transaction removes: few rows are locked, and each is looked at once."""
@@ -47,16 +55,26 @@ async def run(context: JobContext) -> Report:
     now = datetime.fromtimestamp(context.wall(), UTC)
     async with connected(context.database, lock_ms=LOCK_MS) as connection:
         before = now - timedelta(days=context.settings.retention.text_days)
+        gathering = await _gathering(connection, context, now)
         planned = await _planned(connection, context, now)
+        beside = await due_beside(connection, context.settings, now)
         oldest = await connection.fetchval(queries()["oldest_text"], before, "-infinity")
-        if (planned.months or oldest) and not trusted:
+        if (planned.months or oldest or gathering or any(beside.values())) and not trusted:
             await _believe(connection, now)
         if context.dry_run:
-            return _dry(planned, dict(await connection.fetchrow(queries()["texts_to_remove"], before)), before)
+            texts = dict(await connection.fetchrow(queries()["texts_to_remove"], before))
+            for step in gathering:
+                print(sql_of(step))
+            return _dry(planned, texts, before, beside, limits(context.settings, now))
         figures: dict[str, float] = {"held_months": len(planned.held), "months": 0, "rows": 0, "exported_bytes": 0}
+        figures["gathered"] = 0
         if oldest is not None:
             figures |= await _remove_texts(connection, oldest, before, now)
-        return await _remove_months(connection, context, planned, figures)
+        faults = [fault for step in gathering if (fault := await _gather(connection, step, figures))]
+        if gathering:
+            planned = await _planned(connection, context, now)
+        report = await _remove_months(connection, context, planned, figures, faults)
+        return await _with_beside(connection, context, report, now)
 
 
 def _trusted(context: JobContext) -> bool:
@@ -73,7 +91,41 @@ async def _planned(connection: Any, context: JobContext, now: datetime) -> Reten
         loose = await connection.fetch(queries()["loose_beside"], parent.table)
         marked |= {row["name"] for row in loose if row["comment"] == MARK}
     held = await _held(connection)
-    return plan_retention(facts, marked, held, now, keep_days=context.settings.retention.metadata_days)
+    return plan_retention(facts, marked, held, now, keep_days=_days(context))
+
+
+def _days(context: JobContext) -> dict[str, int]:
+    return days_kept(context.settings.retention, context.settings.terms)
+
+
+async def _gathering(connection: Any, context: JobContext, now: datetime) -> list[Step]:
+    held = await _held(connection)
+    return [
+        step
+        for parent in PARENTS
+        for step in gather(await read_facts(connection, parent), held, now, keep_days=_days(context)[parent.table])
+    ]
+
+
+async def _gather(connection: Any, step: Step, figures: dict[str, float]) -> str:
+    """What went wrong; then the rows are where they were."""
+    try:
+        figures["gathered"] += await apply(connection, step) or 0
+    except (*FAULTS, JobFailed) as error:
+        return f"the default partition's rows of {step.month}: {reason(error)}"
+    return ""
+
+
+async def _with_beside(connection: Any, context: JobContext, report: Report, now: datetime) -> Report:
+    """The report, with what lies beside the months removed too: whatever became of them."""
+    try:
+        removed = await remove_beside(connection, context.settings, now)
+    except FAULTS as error:
+        summary = f"{report.summary}; customers, call-backs, runs and dead letters: {reason(error)}"
+        return replace(report, verdict=Verdict.FAILED, summary=summary)
+    figures = {**report.figures, **{f"removed.{name}": number for name, number in removed.items()}}
+    told = ", ".join(f"{number:g} {name.replace('_', ' ')}" for name, number in removed.items() if number)
+    return replace(report, summary=report.summary + (f"; removed: {told}" if told else ""), figures=figures)
 
 
 async def _held(connection: Any) -> frozenset[Month]:
@@ -117,9 +169,9 @@ async def _remove_window(connection: Any, start: str, end: datetime, now: dateti
 
 
 async def _remove_months(
-    connection: Any, context: JobContext, planned: RetentionPlan, figures: dict[str, float]
+    connection: Any, context: JobContext, planned: RetentionPlan, figures: dict[str, float], faults: list[str]
 ) -> Report:
-    removed, faults, files = [], [], []
+    removed, files = [], []
     held = list(map(str, planned.held))
     for month in planned.back:
         try:
@@ -236,7 +288,13 @@ async def _patiently(what: Any, *arguments: Any) -> Any:
     return await what(*arguments)
 
 
-def _dry(planned: RetentionPlan, due: dict[str, int], before: datetime) -> Report:
+def _dry(
+    planned: RetentionPlan,
+    due: dict[str, int],
+    before: datetime,
+    beside: dict[str, int],
+    terms: Mapping[str, datetime],
+) -> Report:
     """Print the SQL."""
     for name, query in _TEXTS:
         if due[name]:
@@ -253,13 +311,18 @@ def _dry(planned: RetentionPlan, due: dict[str, int], before: datetime) -> Repor
         "months": [str(each.month) for each in planned.months],
         "on_hold": list(map(str, planned.held)),
         "texts": due,
+        "beside": beside,
     }
+    for name, rows in beside.items():
+        if rows:
+            print(f"-- {rows} {name.replace('_', ' ')}")
+            print("-- lines of a file" if name == "dead_letters" else statement_of(name, terms[name]))
     return Report(Verdict.OK, f"{len(planned.months)} months would be removed", details)
 
 
 JOB: Final = Job(
     name="retention",
-    help="Removes the words of calls, and later whole months, when their time is over.",
+    help="Removes the words of calls, later whole months, and what lies beside them, when their time is over.",
     run=run,
     schedule="40 3 * * *",
     arguments={"trust-clock": "yes: remove though too few days are recorded to believe the clock"},

@@ -17,6 +17,8 @@ from engine.records.report_sql import report_queries
 from ops.jobs.connection import alone, connected, refuse_unknown_arguments
 from ops.jobs.job import Job, JobContext, Report, Verdict
 
+SETTLED: Final = timedelta(minutes=5)
+"""After its end, for what is recorded last of a call."""
 _PER_DAY: Final = ("day_names", "day_latency", "day_tools", "day_cost", "day_quality")
 
 
@@ -32,6 +34,7 @@ async def run(context: JobContext) -> Report:
             return Report(Verdict.SKIPPED, "another run is under way")
         async with connected(context.database) as connection:
             made, kept = 0, 0
+            priced = 0 if context.dry_run else await _price(connection, context)
             now = datetime.fromtimestamp(context.wall(), UTC)
             for zone, playbooks in (await _playbooks_by_zone(connection, context, zones, default, asked)).items():
                 today = now.astimezone(ZoneInfo(zone)).date()
@@ -45,7 +48,23 @@ async def run(context: JobContext) -> Report:
     summary = f"figures of {made} days and businesses {verb}"
     if kept:
         summary += f"; {kept} left as they are: their calls have gone"
-    return Report(Verdict.OK, summary, {"kept": kept}, {"days": float(made), "kept": float(kept)})
+    return Report(
+        Verdict.OK, summary, {"kept": kept}, {"days": float(made), "kept": float(kept), "priced": float(priced)}
+    )
+
+
+async def _price(connection: Any, context: JobContext) -> int:
+    """Calls whose cost was counted, a day after the other: no transaction is long."""
+    prices, now = context.settings.prices, datetime.fromtimestamp(context.wall(), UTC)
+    if not prices.any:
+        return 0
+    rates = (prices.telephony_minute, prices.recognition_minute, prices.synthesis_characters)
+    priced, day = 0, timedelta(days=1)
+    for back in range(context.settings.reports.statistics_days + 1, -1, -1):
+        begin = now - back * day
+        done = await connection.execute(report_queries()["price_calls"], begin - day, begin, now - SETTLED, *rates)
+        priced += int(done.rpartition(" ")[2])
+    return priced
 
 
 def _day(context: JobContext) -> date | None:

@@ -8,11 +8,13 @@ import logging
 import os
 import shlex
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
 from ops.jobs.job import JobFailed
+from ops.jobs.job_server import JobServer, JobServerAway
 from ops.jobs.schedule import Due
 
 logger = logging.getLogger(__name__)
@@ -23,7 +25,10 @@ STOP_SECONDS: Final = 10.0
 """What a run has, after SIGTERM, to record that it was stopped."""
 LONGEST_LOG: Final = 4 << 20
 """Bytes: a job's log is begun anew where it is longer."""
-_PENDING: Final = frozenset({"PENDING", "RUNNING"})
+AGAIN_SECONDS: Final = 60.0
+"""How long a job server that did not answer is left alone."""
+AGAIN: Final = "-again"
+"""Behind the id of a run: the Ray job that makes it where the first one died before the run was recorded."""
 
 
 class Submitter(Protocol):
@@ -106,41 +111,73 @@ class ProcessSubmitter:
 
 
 class RayJobSubmitter:
-    """Runs are jobs of a Ray cluster, submitted to its dashboard under the id of the run: Ray refuses it twice.
+    """Runs are jobs of a Ray cluster, submitted to its job server under the id of the run: Ray refuses it twice.
 
-    Where Ray does not take one (its job server is away, or its agent's port was taken), another submitter does: should
-    Ray have taken it in spite of that, the id still makes the run happen once.
+    While the job server is away or too slow, another submitter has the runs, and the server is asked again after
+    ``AGAIN_SECONDS``. What Ray may have taken in spite of that does no harm: whichever of two begins first under an id
+    is recorded, and the other is skipped.
     """
 
-    def __init__(self, client: Any, instead: Submitter, folder: Path | None = None) -> None:
-        """``client``: a ``ray.job_submission.JobSubmissionClient``; ``folder``: working directory of the runs, where it
-        is this machine's; None: as the cluster has it."""
-        self._client = client
+    def __init__(
+        self,
+        server: JobServer,
+        instead: Submitter,
+        folder: Path | None = None,
+        *,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """``folder``: working directory of the runs, where it is this machine's; None: as the cluster has it.
+        ``clock``: seconds that only go forward."""
+        self._server = server
         self._instead = instead
         self._folder = folder
+        self._clock = clock
         self._submitted: dict[str, str] = {}
+        self._away_since: float | None = None
+        """When it was last asked in vain."""
 
     async def submit(self, due: Due) -> None:
+        if self._away_since is not None and self._clock() - self._away_since < AGAIN_SECONDS:
+            await self._instead.submit(due)
+            return
+        try:
+            submission = await self._submission(due)
+        except JobServerAway as error:
+            self._miss(error)
+            await self._instead.submit(due)
+            return
+        if self._away_since is not None:
+            self._away_since = None
+            logger.info("Ray's job server answers again: it has the runs")
+        if submission is None:
+            raise JobFailed(f"the run {due.id} ended twice before it was recorded: `ray job logs {due.id}` may say why")
+        self._submitted[due.job] = submission
+
+    async def _submission(self, due: Due) -> str | None:
+        """The id of the Ray job that makes the run; None where both that may do so have ended.
+
+        The scheduler asks for a run only while it is not recorded: a Ray job of its id that has ended died before that.
+        Ray takes no id twice, so there is a second one, for the same run.
+        """
         line = shlex.join(command(due))
         if self._folder is not None:
             line = f"cd {shlex.quote(str(self._folder))} && exec {line}"
-        try:
-            await asyncio.to_thread(self._client.submit_job, entrypoint=line, submission_id=due.id)
-        except Exception as error:  # Ray's client raises RuntimeError for all that its server says, and others beside
-            if "already exists" not in str(error):
-                logger.warning("Ray did not take the run %s (%s): it is a process here", due.id, type(error).__name__)
-                await self._instead.submit(due)
-                return
-        self._submitted[due.job] = due.id
+        for submission in (due.id, f"{due.id}{AGAIN}"):
+            if await self._server.submit(line, submission) or await self._server.lives(submission):
+                return submission
+        return None
 
     async def running(self) -> frozenset[str]:
         found = set(await self._instead.running())
         for job, submission in list(self._submitted.items()):
             try:
-                status = await asyncio.to_thread(self._client.get_job_status, submission)
-            except Exception as error:
-                raise JobFailed(f"Ray does not tell how {submission} stands ({type(error).__name__})") from error
-            if str(getattr(status, "value", status)) in _PENDING:
+                lives = await self._server.lives(submission)
+            except JobServerAway as error:
+                # A run that goes on unseen holds its job's lock: one that is begun beside it is skipped.
+                self._submitted.clear()
+                self._miss(error)
+                break
+            if lives:
                 found.add(job)
             else:
                 del self._submitted[job]
@@ -149,6 +186,11 @@ class RayJobSubmitter:
     async def close(self) -> None:
         """The runs that Ray took are the cluster's, and go on."""
         await self._instead.close()
+
+    def _miss(self, error: JobServerAway) -> None:
+        if self._away_since is None:
+            logger.warning("Ray's job server does not answer (%s): runs are processes here until it does", error)
+        self._away_since = self._clock()
 
 
 def _open_log(file: Path, run: str) -> int:

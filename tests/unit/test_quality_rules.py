@@ -182,6 +182,18 @@ PRICED = {"ok": True, "tires": [{"id": "T-1", "price": 104.5, "size": "215/55 R1
             1.0,
             "no_numbers_said",
         ),
+        (
+            "the numbers that records keep of an answer",
+            greeted().uses("search_tires", result={"numbers": "205 55 16 199"}).says("a", "199 euros each"),
+            1.0,
+            "numbers_have_sources",
+        ),
+        (
+            "a price that no tool told",
+            greeted().uses("search_tires", result={"numbers": "205 55 16 199"}).says("a", "189 euros each"),
+            0.0,
+            "numbers_without_source",
+        ),
         ("results that were not kept", greeted().uses("search_tires").says("a", "199 euros"), None, "results_not_kept"),
         ("no numbers", greeted().says("a", "b"), 1.0, "no_numbers_said"),
     ],

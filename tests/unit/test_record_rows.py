@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from engine.agent.result_ids import result_ids
+from engine.agent.result_ids import MOST_NUMBERS, result_facts, result_ids
 from engine.records.rows import PoisonEventError, Rows, add
 from tests.records_stage import CALLER, RecordedCall
 
@@ -130,5 +130,20 @@ def test_of_a_tools_answer_the_ids_alone(answer: dict[str, Any], ids: dict[str, 
     assert result_ids(json.dumps(answer)) == ids
 
 
+def test_of_a_tools_answer_the_numbers_too_but_nobodys() -> None:
+    answer = {
+        "data": [{"size": "205/55 R16", "price": 104.5, "in_stock": True}, {"price": 1999}],
+        "slots": ["2026-11-23T10:30"],
+        "order": {"number": "4271", "phone": "+99 000 000-00-01", "customer_name": "Olena 7"},
+        "note": "call 050 123-45-67 or 0501234567, card 4111 1111 1111 1111",
+    }
+    facts = result_facts(json.dumps(answer))
+    assert facts["order_number"] == "4271"
+    assert facts["numbers"] == "205 55 16 104 5 1999 2026 11 23 10 30 4271"
+    assert len(result_facts(json.dumps({"data": list(range(1000))}))["numbers"].split()) == MOST_NUMBERS
+
+
 def test_an_answer_that_is_none() -> None:
+    assert result_facts('{"found": false}') == {"numbers": ""}
+    assert result_facts("no json") == {}
     assert result_ids("no json") == result_ids("[1]") == result_ids('"text"') == {}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 
 from engine.records.months import Month, months
 from engine.records.partitions import PARENTS, Bounds, Parent, Partition, TableFacts
-from engine.records.retention import MOST_MONTHS, Part, plan_retention, proof_days, why_not_believed
+from engine.records.retention import MOST_MONTHS, Part, gather, plan_retention, proof_days, why_not_believed
 
 NOW = datetime(2026, 11, 22, tzinfo=UTC)
 NOWS = st.datetimes(min_value=datetime(2000, 1, 1), max_value=datetime(2300, 1, 1), timezones=st.just(UTC))  # noqa: DTZ001
@@ -26,24 +27,30 @@ def _facts(have: set[Month], loose: set[Month] = frozenset(), *, default: bool =
     return [of(parent) for parent in PARENTS]
 
 
+def _days(days: int, **others: int) -> dict[str, int]:
+    return {parent.table: others.get(parent.table, days) for parent in PARENTS}
+
+
 def test_a_month_goes_when_all_of_it_is_over() -> None:
     facts = _facts(set(months(Month(2025, 9), Month(2026, 11))))
-    planned = plan_retention(facts, (), (), NOW, keep_days=365)
+    planned = plan_retention(facts, (), (), NOW, keep_days=_days(365))
     assert [str(each.month) for each in planned.months] == ["2025-09", "2025-10"]
     edge = Month(2025, 11).end + timedelta(days=365)
-    before = plan_retention(facts, (), (), edge - timedelta(microseconds=1), keep_days=365)
+    before = plan_retention(facts, (), (), edge - timedelta(microseconds=1), keep_days=_days(365))
     assert [str(each.month) for each in before.months] == ["2025-09", "2025-10"]
-    assert [str(each.month) for each in plan_retention(facts, (), (), edge, keep_days=365).months][-1] == "2025-11"
+    assert [str(each.month) for each in plan_retention(facts, (), (), edge, keep_days=_days(365)).months][
+        -1
+    ] == "2025-11"
 
 
 def test_a_month_goes_as_a_whole_and_calls_go_last() -> None:
-    (expired,) = plan_retention(_facts({Month(2025, 1)}), (), (), NOW, keep_days=365).months
+    (expired,) = plan_retention(_facts({Month(2025, 1)}), (), (), NOW, keep_days=_days(365)).months
     assert [part.name for part in expired.parts] == ["call_tool_calls_2025_01", "call_turns_2025_01", "calls_2025_01"]
 
 
 @given(st.sets(MONTHS, max_size=40), st.sets(MONTHS, max_size=5), NOWS, st.integers(31, 4000))
 def test_what_goes_is_old_and_not_held(have: set[Month], held: set[Month], now: datetime, keep: int) -> None:
-    planned = plan_retention(_facts(have), (), held, now, keep_days=keep)
+    planned = plan_retention(_facts(have), (), held, now, keep_days=_days(keep))
     gone = {each.month for each in planned.months}
     assert gone <= have - held
     assert all(month.end <= now - timedelta(days=keep) for month in gone)
@@ -58,10 +65,10 @@ def test_a_clock_that_went_back_removes_no_more(have: set[Month], now: datetime,
     facts = _facts(have)
     try:
         earlier = now - timedelta(days=back)
-        planned = plan_retention(facts, (), (), earlier, keep_days=365)
+        planned = plan_retention(facts, (), (), earlier, keep_days=_days(365))
     except OverflowError:
         return
-    now_gone = plan_retention(facts, (), (), now, keep_days=365)
+    now_gone = plan_retention(facts, (), (), now, keep_days=_days(365))
     over = {each.month for each in now_gone.months} | {m for m in have if m.end <= now - timedelta(days=365)}
     assert {each.month for each in planned.months} <= over
 
@@ -70,13 +77,15 @@ def test_what_a_run_left_detached_is_ended_or_put_back() -> None:
     january, october = Month(2025, 1), Month(2026, 10)
     facts = _facts({Month(2026, 11)}, {january, october})
     marked = {month.table(parent.table) for month in (january, october) for parent in PARENTS}
-    planned = plan_retention(facts, marked, (), NOW, keep_days=365)
+    planned = plan_retention(facts, marked, (), NOW, keep_days=_days(365))
     assert [(each.month, [part.attached for part in each.parts]) for each in planned.months] == [(january, [False] * 3)]
     assert [each.month for each in planned.back] == [october]
-    held = plan_retention(facts, marked, {january}, NOW, keep_days=365)
+    held = plan_retention(facts, marked, {january}, NOW, keep_days=_days(365))
     assert held.months == ()
     assert {each.month for each in held.back} == {january, october}
-    assert plan_retention(facts, (), (), NOW, keep_days=365).months == (), "without the mark it is somebody's table"
+    assert plan_retention(facts, (), (), NOW, keep_days=_days(365)).months == (), (
+        "without the mark it is somebody's table"
+    )
 
 
 @pytest.mark.parametrize(
@@ -92,7 +101,7 @@ def test_how_a_part_is_detached(part: Part, sql: str) -> None:
 
 
 def test_without_a_default_partition_the_detach_is_concurrent() -> None:
-    (expired,) = plan_retention(_facts({Month(2025, 1)}, default=False), (), (), NOW, keep_days=365).months
+    (expired,) = plan_retention(_facts({Month(2025, 1)}, default=False), (), (), NOW, keep_days=_days(365)).months
     assert all(part.concurrently for part in expired.parts)
 
 
@@ -105,3 +114,30 @@ def test_the_clock_is_believed_when_days_lie_behind_it() -> None:
 def test_today_is_no_proof() -> None:
     first, last = proof_days(datetime(2026, 11, 22, 23, 59, tzinfo=UTC))
     assert (last, (last - first).days) == (datetime(2026, 11, 22, tzinfo=UTC), 40)
+
+
+def test_each_table_has_a_term_of_its_own() -> None:
+    facts = _facts(set(months(Month(2026, 3), Month(2026, 11))))
+    planned = plan_retention(facts, (), (), NOW, keep_days=_days(365, call_turns=180, call_tool_calls=200))
+    assert [(str(each.month), [part.name for part in each.parts]) for each in planned.months] == [
+        ("2026-03", ["call_tool_calls_2026_03", "call_turns_2026_03"]),
+        ("2026-04", ["call_tool_calls_2026_04", "call_turns_2026_04"]),
+    ]
+    detached = plan_retention(
+        _facts(set(), {Month(2026, 3)}),
+        {Month(2026, 3).table(parent.table) for parent in PARENTS},
+        (),
+        NOW,
+        keep_days=_days(365, call_turns=180, call_tool_calls=200),
+    )
+    assert [part.name for part in detached.months[0].parts] == ["call_tool_calls_2026_03", "call_turns_2026_03"]
+    assert [part.name for part in detached.back[0].parts] == ["calls_2026_03"]
+
+
+def test_what_a_default_partition_kept_too_long_is_gathered() -> None:
+    (facts, *_) = _facts({Month(2026, 11)})
+    rows = {Month(1970, 1): 2, Month(2025, 9): 3, Month(2025, 10): 1, Month(2026, 2): 9}
+    steps = gather(replace(facts, in_default=rows), {Month(2025, 10)}, NOW, keep_days=365)
+    assert [(str(step.month), step.rows) for step in steps] == [("1970-01", 2), ("2025-09", 3)]
+    assert steps[1].attach == Part(PARENTS[0], "calls_2025_09", attached=False).mark()
+    assert not any("ATTACH" in statement for statement in steps[0].statements)

@@ -33,7 +33,7 @@ SELECT DISTINCT playbook FROM calls WHERE started_at >= $1 AND started_at < $2 O
 -- name: made_from
 -- How much was recorded of each day. $1 from, $2 to, $3 time zone, $4 playbooks.
 WITH day_calls AS (
-    SELECT id, started_at, playbook, (started_at AT TIME ZONE $3)::date AS day, ended_at, quality_score, outcome
+    SELECT id, started_at, playbook, (started_at AT TIME ZONE $3)::date AS day, ended_at, quality_score, outcome, cost
     FROM calls
     WHERE started_at >= $1 AND started_at < $2 AND playbook = ANY($4::text[])
 ), day_turns AS (
@@ -48,11 +48,29 @@ WITH day_calls AS (
     GROUP BY c.day, c.playbook
 )
 SELECT day, playbook, count(*) AS calls, count(ended_at) AS ended, count(outcome) AS outcomes,
-       count(quality_score) AS scored,
+       count(quality_score) AS scored, count(*) FILTER (WHERE cost <> '{}') AS priced,
        coalesce(max(turns), 0) AS turns, coalesce(max(tools), 0) AS tools
 FROM day_calls LEFT JOIN day_turns USING (day, playbook) LEFT JOIN day_tools USING (day, playbook)
 GROUP BY day, playbook
 ORDER BY day, playbook;
+
+-- name: price_calls
+-- Of the calls that began from $1 to $2 and were over at $3: $4 a minute of telephony, $5 a minute of recognition, $6
+-- 1,000 characters that were heard; 0: not counted. A call is priced once.
+UPDATE calls SET cost = jsonb_strip_nulls(jsonb_build_object(
+    'telephony', CASE WHEN $4::float8 > 0 THEN round((used.minutes * $4::float8)::numeric, 6) END,
+    'stt', CASE WHEN $5::float8 > 0 THEN round((used.minutes * $5::float8)::numeric, 6) END,
+    'tts', CASE WHEN $6::float8 > 0 THEN round((used.characters * $6::float8 / 1000)::numeric, 6) END))
+FROM (
+    SELECT c.id, c.started_at, greatest(0, extract(epoch FROM c.ended_at - c.started_at))::float8 / 60 AS minutes,
+           coalesce((SELECT sum(length(t.text)) FROM call_turns t
+                     WHERE t.call_id = c.id AND t.call_started_at = c.started_at AND t.speaker = 'agent'), 0)::float8
+               AS characters
+    FROM calls c
+    WHERE c.started_at >= $1 AND c.started_at < $2 AND c.ended_at < $3 AND c.cost = '{}'
+      AND c.outcome IS DISTINCT FROM 'refused' AND c.text_removed_at IS NULL AND c.erased_at IS NULL
+) used
+WHERE calls.id = used.id AND calls.started_at = used.started_at AND calls.cost = '{}';
 
 -- name: day_calls
 -- $1 from, $2 to, $3 playbook; so in all queries of a day.

@@ -92,17 +92,12 @@ class AnthropicChatModel:
         except (anthropic.AnthropicError, httpx2.HTTPError, ValueError) as error:
             raise self._translated(error) or self._service.garbled() from None
 
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
+    def chat(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         settings = self._settings
         messages: Any = self._client.messages
         opening = partial(messages.create, **self._body(request))
         patience = Patience(settings.first_s, settings.next_s)
-        deltas = answer(self._service, opening, _Reader(settings.max_tokens), patience, self._translated)
-        try:
-            async for delta in deltas:
-                yield delta
-        finally:
-            await deltas.aclose()
+        return answer(self._service, opening, _Reader(settings.max_tokens), patience, self._translated)
 
     async def close(self) -> None:
         await self._client.close()

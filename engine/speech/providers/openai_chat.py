@@ -95,18 +95,13 @@ class OpenAiChatModel:
     async def check_health(self) -> None:
         await self._models()
 
-    async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
+    def chat(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         settings = self._settings
         reader = _Reader(settings.max_tokens, len(request.messages))
         patience = Patience(settings.first_s, settings.next_s)
         completions: Any = self._client.chat.completions
         opening = partial(completions.create, **self._body(request))
-        deltas = answer(self._service, opening, reader, patience, self._translated)
-        try:
-            async for delta in deltas:
-                yield delta
-        finally:
-            await deltas.aclose()
+        return answer(self._service, opening, reader, patience, self._translated)
 
     async def close(self) -> None:
         await self._client.close()

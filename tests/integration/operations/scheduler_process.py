@@ -12,16 +12,20 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import ray
 
 from engine.config import load_settings
+from ops.jobs.schedule import run_id
 from ops.scheduler import NAME, start_scheduler, stop_scheduler
 from ops.up import ENVIRONMENT
 from tests.ports import free_port
 
 START_SECONDS = 90.0
+MINUTES = 8
 
 
 @contextlib.contextmanager
@@ -79,11 +83,33 @@ def _connect(address: str) -> None:
     )
 
 
+def _die_unrecorded(dashboard: str) -> None:
+    """Runs of the next minutes whose Ray jobs have died before they recorded anything."""
+    from ray.job_submission import JobSubmissionClient  # noqa: PLC0415
+
+    client, now = JobSubmissionClient(dashboard), datetime.now(UTC)
+    runs = [run_id("partitions", now + timedelta(minutes=number)) for number in range(MINUTES)]
+    for run in runs:
+        client.submit_job(entrypoint="exit 1", submission_id=run)
+    deadline = time.monotonic() + START_SECONDS
+    while any(client.get_job_status(run) != "FAILED" for run in runs) and time.monotonic() < deadline:
+        time.sleep(0.5)
+
+
 def _schedule(dashboard: str) -> None:
-    handle = start_scheduler(load_settings(), dashboard=dashboard, folder=str(Path.cwd()))
-    same = start_scheduler(load_settings(), dashboard="", folder="")
+    if dashboard:
+        _die_unrecorded(dashboard)
+    settings, folder = load_settings(), str(Path.cwd())
+    other = replace(settings, operations=replace(settings.operations, timezone="Europe/Kyiv"))
+    old = start_scheduler(other, dashboard=dashboard, folder=folder)
+    assert start_scheduler(other, dashboard=dashboard, folder=folder) == old == ray.get_actor(NAME)
+    handle = start_scheduler(settings, dashboard=dashboard, folder=folder)
     status = ray.get(handle.status.remote(), timeout=60)
-    assert same == ray.get_actor(NAME)
+    assert handle == ray.get_actor(NAME) != old
+    try:
+        ray.get(old.status.remote(), timeout=20)
+    except ray.exceptions.RayActorError:
+        print("replaced", flush=True)
     print(f"ready {sorted(status['next'])}", flush=True)
     sys.stdin.read()
     if dashboard:
@@ -92,6 +118,10 @@ def _schedule(dashboard: str) -> None:
         jobs = JobSubmissionClient(dashboard).list_jobs()
         print("submitted", *sorted(str(job.submission_id) for job in jobs), flush=True)
     stop_scheduler(handle)
+    try:
+        ray.get_actor(NAME)
+    except ValueError:
+        print("free", flush=True)
 
 
 if __name__ == "__main__":

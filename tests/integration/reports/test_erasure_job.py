@@ -186,7 +186,12 @@ async def test_the_receipt_counts_what_was_erased(site: Site, recorded: Path, li
         "dead letters": {"lines": 0},
     }
     assert sorted(call for call, _, _ in receipt["calls"]) == sorted(str(one.id) for one in calls[:2])
-    assert any("backups" in note for note in receipt["noted"])
+    until = {each["place"].split(",")[0]: each["until"] for each in receipt["may_remain"]}
+    assert until == {
+        "files of the outbox": (NOW + timedelta(hours=1)).isoformat(),
+        "old versions of rows in the database's files": None,
+        "backups that others make of the database": None,
+    }
     row = await connection.fetchrow("SELECT * FROM erasures")
     assert (json.loads(row["receipt"]), row["caller_digest"].hex()) == (receipt, receipt["digest"])
     assert row["done_at"] is not None

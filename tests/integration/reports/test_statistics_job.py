@@ -20,6 +20,7 @@ import pypdfium2
 import pytest
 
 from engine.config import Settings
+from engine.config.prices import PriceSettings
 from engine.errors import ConfigurationError
 from ops.jobs import quality, report, statistics
 from ops.jobs.job import JobContext, JobFailed, Verdict
@@ -181,6 +182,26 @@ async def test_a_day_that_is_none_is_refused(context: Context, day: str) -> None
         await statistics.JOB.run(context(NOW, day=day))
 
 
+async def test_calls_are_priced_once(connection: Any, context: Context, settings: Settings) -> None:
+    long = call("long", MONDAY, ended_at=MONDAY + timedelta(minutes=3), cost={})
+    long.says("Hello?", "x" * 500).says("Yes", "y" * 250)
+    refused, running = (call(name, MONDAY, cost={}) for name in ("refused", "running"))
+    refused.call["outcome"], running.call["ended_at"] = "refused", None
+    await insert(connection, [long, refused, running])
+    await statistics.JOB.run(context(NOW))
+    assert await connection.fetchval("SELECT count(*) FROM calls WHERE cost <> '{}'") == 0
+    prices = PriceSettings(telephony_minute=0.01, synthesis_characters=0.02)
+    priced = dataclasses.replace(settings, prices=prices)
+    made = await statistics.JOB.run(context(NOW, settings=priced))
+    assert (made.figures["priced"], made.figures["days"]) == (1, 1), "the day is counted again"
+    costs = await connection.fetch("SELECT cost FROM calls WHERE cost <> '{}'")
+    assert [json.loads(row["cost"]) for row in costs] == [{"telephony": 0.03, "tts": 0.015}]
+    (figures,) = (await stored(connection)).values()
+    assert figures["cost"] == {"telephony": 0.03, "tts": 0.015}
+    again = await statistics.JOB.run(context(NOW, settings=dataclasses.replace(settings, prices=PriceSettings(9.0))))
+    assert (again.figures["priced"], again.figures["days"]) == (0, 0)
+
+
 # -- the weekly report ------------------------------------------------------------------------------------------------
 
 
@@ -223,6 +244,30 @@ async def test_it_may_be_written_again(connection: Any, context: Context, settin
     before = path.read_bytes()
     await report.JOB.run(context(NOW, week="2026-W48"))
     assert path.read_bytes() == before
+
+
+async def test_a_week_is_the_business_s_own_and_its_report_is_made_once(
+    connection: Any, context: Context, settings: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    zone = "America/Los_Angeles"
+    for job in (statistics, report):
+        monkeypatch.setattr(job, "timezones", lambda _: ({}, zone))
+    sunday = at("2026-11-30T06:00:00")  # Sunday, ten in the evening, where the shop is
+    calls = [call("late", sunday), *some_calls(9, MONDAY, 7, 3)]
+    await insert(connection, calls)
+    files = settings.paths.state_dir / "reports"
+    for day in ("11-30", "12-01"):
+        now = at(f"2026-{day}T05:30:00")
+        await statistics.JOB.run(context(now))
+        made = await report.JOB.run(context(now))
+        assert (files / "2026-W48.pdf").exists() == (day == "12-01")
+    assert made.verdict is Verdict.OK
+    table = list(csv.DictReader(io.StringIO((files / "2026-W48.csv").read_text("utf-8-sig"))))
+    days = [one.call["started_at"].astimezone(ZoneInfo(zone)).date() for one in calls]
+    assert {row["day"]: int(row["total"]) for row in table}["2026-11-29"] == days.count(date(2026, 11, 29)) > 0
+    assert sum(int(row["total"]) for row in table) == sum(date(2026, 11, 23) <= each for each in days)
+    again = await report.JOB.run(context(at("2026-12-02T05:30:00")))
+    assert (again.verdict, again.summary.split(":")[0]) == (Verdict.OK, "2026-W48 was written before")
 
 
 async def test_a_week_without_figures_is_skipped_and_says_what_to_do(context: Context, settings: Settings) -> None:
