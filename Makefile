@@ -37,7 +37,7 @@ run: $(STAMP)
 	@$(WITH_ENV) exec $(BIN)/trunkline up --demo
 
 test: $(STAMP) check
-	$(BIN)/pytest
+	$(BIN)/python -m tests.side_by_side
 
 check: $(STAMP) generated
 	$(BIN)/ruff check

@@ -1,0 +1,104 @@
+"""All tests, in two runs at once: ``python -m tests.side_by_side``.
+
+Most of the time of the tests goes by while a call is held in real time and half the machine is idle. What needs no
+quiet, because it neither measures how long something takes nor listens to a call, runs meanwhile in a second run at the
+lowest priority. What is not named in ``BESIDE`` is in the first, whose output is shown as it comes; that of the second
+follows. Plain ``pytest`` has all of them one after the other.
+"""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Final
+from xml.etree import ElementTree
+
+BESIDE: Final = (
+    "tests/unit",
+    "tests/contract",
+    "tests/callers",
+    "tests/integration/operations",
+    "tests/integration/reports",
+    "tests/integration/test_backup.py",
+    "tests/integration/test_backup_runbook.py",
+    "tests/integration/test_backup_s3.py",
+    "tests/integration/test_backup_versions.py",
+    "tests/integration/test_chat_providers.py",
+    "tests/integration/test_cloud_chains.py",
+    "tests/integration/test_demo_clinic.py",
+    "tests/integration/test_demo_store.py",
+    "tests/integration/test_embedded_servers.py",
+    "tests/integration/test_google.py",
+    "tests/integration/test_knowledge_database.py",
+    "tests/integration/test_migrations.py",
+    "tests/integration/test_openai_speech.py",
+    "tests/integration/test_records.py",
+    "tests/integration/test_remote_providers.py",
+    "tests/integration/test_shop_tools_over_http.py",
+)
+ROOT: Final = Path(__file__).parents[1]
+NICENESS: Final = "19"
+WIDTH: Final = 80
+_KINDS: Final = {"failures": "failed", "errors": "errors", "skipped": "skipped"}
+
+
+def counts(report: Path) -> Counter[str]:
+    """How many tests passed, failed and so on, by a run's report; empty where it made none."""
+    if not report.exists():
+        return Counter()
+    found: Counter[str] = Counter()
+    for suite in ElementTree.parse(report).getroot().iter("testsuite"):
+        of = {word: int(suite.get(name, "0")) for name, word in _KINDS.items()}
+        found.update(of | {"passed": int(suite.get("tests", "0")) - sum(of.values())})
+    return found
+
+
+def closing(found: Mapping[str, int], seconds: float) -> str:
+    """The last line, in the words of pytest's own."""
+    words = [f"{found[word]} {word}" for word in ("failed", "passed", "skipped", "errors") if found.get(word)]
+    text = f" {', '.join(words) or 'no tests ran'} in {seconds:.2f}s ({timedelta(seconds=int(seconds))}) "
+    return text.center(WIDTH, "=")
+
+
+def _pytest(report: Path, *arguments: str) -> list[str]:
+    return [sys.executable, "-m", "pytest", f"--junitxml={report}", *arguments]
+
+
+def main() -> int:
+    """The worse exit code of the two."""
+    began = time.monotonic()
+    with tempfile.TemporaryDirectory(prefix="trunkline-tests-") as name, Path(name, "output").open("w+b") as output:
+        reports = Path(name, "first.xml"), Path(name, "second.xml")
+        first_only = (f"--ignore={path}" for path in BESIDE)
+        quiet = ["nice", "-n", NICENESS, *_pytest(reports[1], "-o", "cache_dir=.pytest_cache/beside", *BESIDE)]
+        print(f"beside the first run: {' '.join(BESIDE)}", flush=True)
+        runs = [
+            subprocess.Popen(_pytest(reports[0], *first_only), cwd=ROOT),
+            subprocess.Popen(quiet, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT),
+        ]
+        codes = [_ended(run) for run in runs]
+        print("\nand the run beside it", flush=True)
+        output.seek(0)
+        sys.stdout.buffer.write(output.read())
+        print(closing(counts(reports[0]) + counts(reports[1]), time.monotonic() - began), flush=True)
+    return max(codes)
+
+
+def _ended(run: subprocess.Popen[bytes]) -> int:
+    """Its exit code. Ctrl-C is for both runs, and they end in order by themselves."""
+    while True:
+        try:
+            code = run.wait()
+        except KeyboardInterrupt:
+            continue
+        return code if code >= 0 else 128 - code
+
+
+if __name__ == "__main__":
+    sys.exit(main())
