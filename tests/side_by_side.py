@@ -1,8 +1,8 @@
 """All tests, in two runs at once: ``python -m tests.side_by_side``.
 
 Most of the time of the tests goes by while a call is held in real time and half the machine is idle. What needs no
-quiet, because it neither measures how long something takes nor listens to a call, runs meanwhile in a second run at the
-lowest priority. What is not named in ``BESIDE`` is in the first, whose output is shown as it comes; that of the second
+quiet, because it neither measures how long something takes nor listens to a call, runs meanwhile in a second run at a low
+priority. What is not named in ``BESIDE`` is in the first, whose output is shown as it comes; that of the second
 follows. Plain ``pytest`` has all of them one after the other.
 """
 
@@ -21,7 +21,6 @@ from xml.etree import ElementTree
 
 BESIDE: Final = (
     "tests/unit",
-    "tests/contract",
     "tests/callers",
     "tests/integration/operations",
     "tests/integration/reports",
@@ -41,9 +40,11 @@ BESIDE: Final = (
     "tests/integration/test_records.py",
     "tests/integration/test_remote_providers.py",
     "tests/integration/test_shop_tools_over_http.py",
+    "tests/contract",
 )
 ROOT: Final = Path(__file__).parents[1]
-NICENESS: Final = "19"
+NICENESS: Final = "10"
+"""Of the second run: a tenth of what the first has, where there is not enough for both; less would starve servers."""
 WIDTH: Final = 80
 _KINDS: Final = {"failures": "failed", "errors": "errors", "skipped": "skipped"}
 
