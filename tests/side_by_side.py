@@ -1,8 +1,8 @@
 """All tests, in two runs at once: ``python -m tests.side_by_side``.
 
 Most of the time of the tests goes by while a call is held in real time and half the machine is idle. What needs no
-quiet, because it neither measures how long something takes nor listens to a call, runs meanwhile in a second run at a low
-priority. What is not named in ``BESIDE`` is in the first, whose output is shown as it comes; that of the second
+quiet, because it neither measures how long something takes nor listens to a call, runs meanwhile in a second run at a
+low priority. What is not named in ``BESIDE`` is in the first, whose output is shown as it comes; that of the second
 follows. Plain ``pytest`` has all of them one after the other.
 """
 
