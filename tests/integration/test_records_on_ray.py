@@ -35,6 +35,7 @@ SETTINGS = {
     "TRUNKLINE_STORE_TOKEN": "shop",
     "TRUNKLINE_STT": "scripted",
     "TRUNKLINE_TTS": "scripted",
+    "TRUNKLINE_SPEECH_SPEED": "2",  # what is said is not listened to, and takes half the time
     "TRUNKLINE_LLM": "policy",
     "TRUNKLINE_CAPACITY": "2",
     "TRUNKLINE_OPENING_HOURS": "always",
