@@ -8,15 +8,16 @@ from pathlib import Path
 import pytest
 
 from tests import side_by_side
-from tests.side_by_side import BESIDE, ROOT, closing, counts
+from tests.side_by_side import BESIDE, ROOT, closing, counts, named
 
 REPORT = """<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests">
 <testsuite name="pytest" errors="1" failures="2" skipped="3" tests="16"/></testsuites>"""
 
 
-@pytest.mark.parametrize("path", BESIDE)
-def test_what_runs_beside_is_there(path: str) -> None:
-    assert list((ROOT / path).rglob("test_*.py")) or (ROOT / path).is_file()
+@pytest.mark.parametrize("pattern", BESIDE)
+def test_what_runs_beside_is_there(pattern: str) -> None:
+    found = [ROOT / path for path in named([pattern])]
+    assert any(path.is_file() or list(path.rglob("test_*.py")) for path in found)
 
 
 def test_a_report_is_counted(tmp_path: Path) -> None:
