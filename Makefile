@@ -36,7 +36,7 @@ $(STAMP): requirements.lock requirements-setup.lock pyproject.toml ops/install.p
 run: $(STAMP)
 	@$(WITH_ENV) exec $(BIN)/trunkline up --demo
 
-# Two runs of pytest at once, told as one; `.venv/bin/pytest` alone holds the same tests one after the other.
+# Two runs of pytest at once and a quiet one, told as one; `.venv/bin/pytest` alone holds the same tests one after the other.
 test: $(STAMP) check
 	$(BIN)/python -m tests.side_by_side
 
@@ -68,7 +68,7 @@ lock-setup: $(STAMP)
 	   	--no-emit-index-url --no-annotate --no-header; } > requirements-setup.lock.new
 	@mv requirements-setup.lock.new requirements-setup.lock
 
-# Callers with real speech through the whole engine, alone; four minutes. `make test` holds them too.
+# Callers with real speech through the whole engine, alone; five minutes. `make test` holds them too.
 aloud: $(STAMP)
 	$(BIN)/pytest tests/integration/callers_aloud
 

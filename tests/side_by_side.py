@@ -1,9 +1,9 @@
-"""All tests, in two runs at once: ``python -m tests.side_by_side``.
+"""All tests, in two runs at once and a quiet one after them: ``python -m tests.side_by_side``.
 
 Most of the time of the tests goes by while a call is held in real time and half the machine is idle. What needs no
 quiet, because it neither measures how long something takes nor listens to a call, runs meanwhile in a second run at a
-low priority. What is not named in ``BESIDE`` is in the first, whose output is shown as it comes; that of the second
-follows. Plain ``pytest`` has all of them one after the other.
+low priority. What is not named here is in the first, whose output is shown as it comes; that of the second follows.
+What bears no load beside it has the machine for itself at the end. Plain ``pytest`` has all one after the other.
 """
 
 from __future__ import annotations
@@ -43,10 +43,15 @@ BESIDE: Final = (
 )
 """Folders and files, also by a pattern."""
 
+QUIET: Final = ("tests/telephony",)
+"""Alone, when both runs have ended: a tenth of a second without sound fails them."""
+
 ROOT: Final = Path(__file__).parents[1]
 NICENESS: Final = "10"
 """Of the second run: a tenth of what the first has, where there is not enough for both; less would starve servers."""
 WIDTH: Final = 80
+INTERRUPTED: Final = 2
+"""pytest's exit code after Ctrl-C."""
 _KINDS: Final = {"failures": "failed", "errors": "errors", "skipped": "skipped"}
 
 
@@ -78,23 +83,29 @@ def _pytest(report: Path, *arguments: str) -> list[str]:
 
 
 def main() -> int:
-    """The worse exit code of the two."""
+    """The worst exit code of all."""
     began = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="trunkline-tests-") as name, Path(name, "output").open("w+b") as output:
-        reports = Path(name, "first.xml"), Path(name, "second.xml")
-        beside = named(BESIDE)
-        first_only = (f"--ignore={path}" for path in beside)
-        quiet = ["nice", "-n", NICENESS, *_pytest(reports[1], "-o", "cache_dir=.pytest_cache/beside", *beside)]
-        print(f"beside the first run: {' '.join(BESIDE)}", flush=True)
+        reports = [Path(name, f"{number}.xml") for number in range(3)]
+        beside, quiet = named(BESIDE), named(QUIET)
+        others = (f"--ignore={path}" for path in (*beside, *quiet))
+        second = ["nice", "-n", NICENESS, *_pytest(reports[1], "-o", "cache_dir=.pytest_cache/beside", *beside)]
+        print(f"beside the first run: {' '.join(BESIDE)}; after it: {' '.join(QUIET)}", flush=True)
         runs = [
-            subprocess.Popen(_pytest(reports[0], *first_only), cwd=ROOT),
-            subprocess.Popen(quiet, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT),
+            subprocess.Popen(_pytest(reports[0], *others), cwd=ROOT),
+            subprocess.Popen(second, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.STDOUT),
         ]
         codes = [_ended(run) for run in runs]
         print("\nand the run beside it", flush=True)
         output.seek(0)
         sys.stdout.buffer.write(output.read())
-        print(closing(counts(reports[0]) + counts(reports[1]), time.monotonic() - began), flush=True)
+        sys.stdout.flush()
+        if INTERRUPTED not in codes:
+            print("\nand what needs the machine for itself", flush=True)
+            alone = _pytest(reports[2], "-o", "cache_dir=.pytest_cache/quiet", *quiet)
+            codes.append(_ended(subprocess.Popen(alone, cwd=ROOT)))
+        found = sum((counts(report) for report in reports), Counter[str]())
+        print(closing(found, time.monotonic() - began), flush=True)
     return max(codes)
 
 

@@ -27,7 +27,7 @@ from tests.records_stage import WITHOUT_RECORDS
 
 pytestmark = [pytest.mark.timeout(600), pytest.mark.asyncio(loop_scope="module"), pytest.mark.embedded]
 
-AT_ONCE = 8
+AT_ONCE = 6
 SHARE_MISUNDERSTOOD = 0.1
 EVERYBODY = (*PEOPLE, *GONE)
 
