@@ -19,7 +19,7 @@ from typing import Any, Protocol
 
 from actors import messages as say
 from actors.handset import keep_silent, read_uuid, refuse, send_silence
-from actors.journal import Journal
+from actors.journal import Event, Journal
 from actors.messages import CallStart
 from actors.registry import Registry
 from actors.tether import Message, Tether
@@ -81,6 +81,8 @@ class Host:
     tether: Tether
     pid: int = 0
     call: ActiveCall | None = None
+    heard: dict[str, str] = field(default_factory=dict)
+    """The last event of each call that it told and that was not confirmed."""
 
 
 @dataclass(slots=True)
@@ -112,12 +114,16 @@ class Exchange:
         on_hosts_changed: Callable[[], None],
         on_arrived: Callable[[str], None],
         about: Callable[[str], Mapping[str, str]] = lambda _dialled: {},
+        kept: Callable[[], bool] = lambda: True,
     ) -> None:
         """``about``: what the first event says of a dialled number's playbook.
+
+        ``kept``: whether all that the journal was given so far has come to its place.
 
         ``on_hosts_changed``: a process came, went, or became free; ``on_arrived``: the one of this launch came."""
         self._on_arrived = on_arrived
         self._about = about
+        self._kept = kept
         self._settings = settings
         self._registry = registry
         self._journal = journal
@@ -281,7 +287,7 @@ class Exchange:
         while True:
             connection, _ = await loop.sock_accept(listener)
             host = Host.__new__(Host)
-            host.pid, host.call = 0, None
+            host.pid, host.call, host.heard = 0, None, {}
             host.tether = Tether(
                 connection,
                 on_message=lambda message, fds, host=host: self._on_message(host, message, fds),  # type: ignore[misc]
@@ -296,10 +302,12 @@ class Exchange:
             self._on_hello(host, message, descriptors)
         elif kind == say.WARM:
             self._on_warm(host)
+        elif kind == say.LATE:
+            self._on_late(host, CallStart.from_dict(message["call"]), message["event"])
         elif call is None:
             return
         elif kind == say.EVENT:
-            self._journal.add(call.start.call_id, message["event"])
+            self._hear(host, call.start, message["event"])
         elif kind == say.LEASE:
             self._spawn(self._lease(host, call, message["service"]))
         elif kind == say.LEASE_LOST:
@@ -308,9 +316,7 @@ class Exchange:
                 del call.leases[message["service"]]
                 self._broker.release(lease)
         elif kind == say.OUTCOME:
-            record = self._journal.open(call.start.call_id)
-            record.next = "hangup" if message["next"] == "hangup" else "operator"
-            self._note(call.start.call_id, "ended", next=record.next, reason=message["reason"])
+            self._hear(host, call.start, message["event"])
             host.tether.send({"type": say.OUTCOME})
         elif kind == say.DONE:
             host.call = None
@@ -341,6 +347,37 @@ class Exchange:
         self._journal.open(start.call_id, start.started_at)
         self._note_start(start)  # again: whoever keeps events may have missed the first time
         self._note(start.call_id, "adopted", pid=host.pid)
+
+    def _hear(self, host: Host, start: CallStart, event: Event) -> None:
+        """Note what a process tells of a call, and confirm it when it is kept."""
+        self._journal.add(start.call_id, event)
+        host.heard[start.call_id] = event["id"]
+        if event["type"] == "ended":
+            self._journal.open(start.call_id).next = "hangup" if event["next"] == "hangup" else "operator"
+
+    def _on_late(self, host: Host, start: CallStart, event: Event) -> None:
+        """What was told to the ingress before this one, which may not have kept it."""
+        record = self._journal.get(start.call_id)
+        if record is None:
+            self._journal.open(start.call_id, start.started_at)
+            self._note_start(start)
+        elif any(known["id"] == event["id"] for known in record.events):
+            return
+        self._hear(host, start, event)
+        if event["type"] == "ended":
+            if start.call_id in self._calls:
+                host.tether.send({"type": say.OUTCOME})
+            else:
+                self._journal.end(start.call_id)
+
+    def _confirm(self) -> None:
+        """Tell each process how far its events are kept."""
+        if not self._kept():
+            return
+        for host in self._hosts:
+            for call_id, event_id in host.heard.items():
+                host.tether.send({"type": say.NOTED, "call": call_id, "id": event_id})
+            host.heard.clear()
 
     def _on_warm(self, host: Host) -> None:
         if host.call is None and host not in self._warm:
@@ -404,9 +441,12 @@ class Exchange:
         host.tether.send({"type": say.LEASE, "service": service, "address": lease.address, "number": lease.number})
 
     async def watch(self) -> None:
-        """End processes that have stopped, so that their calls are taken over; until cancelled."""
+        """End processes that have stopped, so that their calls are taken over; confirm what the others told.
+
+        Until cancelled."""
         while True:
             await asyncio.sleep(WATCH_SECONDS)
+            self._confirm()
             now = self._clock.now()
             for call in list(self._calls.values()):
                 if call.host is None:

@@ -12,13 +12,16 @@ import itertools
 import logging
 import os
 import socket
+import uuid
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
 from actors import messages as say
 from actors.messages import CallStart
 from actors.tether import Message, Tether, connect
+from actors.unconfirmed import Event, Unconfirmed
 from engine.audio.blackbox import BlackBox
 from engine.audio.line import Line
 from engine.audio.playout import Playout
@@ -125,6 +128,7 @@ class CallHost:
         self._tether: Tether | None = None
         self._lost = asyncio.Event()
         self._exiting = False
+        self._left = False
         self._start: CallStart | None = None
         self._call: Call | None = None
         self._task: asyncio.Task[None] | None = None
@@ -132,6 +136,7 @@ class CallHost:
         self._descriptors: tuple[int, int] | None = None
         self._learned = MaskedConversation(Masker())
         self._outcome_noted = asyncio.Event()
+        self._unconfirmed = Unconfirmed()
         self._served = itertools.count(1)
 
     async def run(self) -> None:
@@ -139,7 +144,7 @@ class CallHost:
         gc.collect()
         gc.freeze()  # what was loaded so far is never garbage: collections during a call stay short
         last_seen = self._clock.now()
-        while not (self._exiting and self._task is None):
+        while not self._over():
             try:
                 connection = connect(self._path)
             except OSError:
@@ -154,6 +159,11 @@ class CallHost:
             await self._lost.wait()
             last_seen = self._clock.now()
 
+    def _over(self) -> bool:
+        """Asked to end, or worn out, with no call and nothing that an ingress must still be told."""
+        told = self._left or not self._unconfirmed
+        return self._exiting and self._task is None and told
+
     def _greet(self) -> None:
         assert self._tether is not None
         hello: Message = {"type": say.HELLO, "pid": os.getpid(), "launch": self._launch}
@@ -164,7 +174,10 @@ class CallHost:
                 self._leases.ask_again()
         else:
             self._tether.send(hello)
-            self._tether.send({"type": say.WARM})
+        for message in self._unconfirmed.messages():
+            self._tether.send(message)
+        if self._task is None:
+            self._come_free()
 
     def _send(self, message: Message, *, droppable: bool = False) -> None:
         if self._tether is not None:
@@ -178,6 +191,8 @@ class CallHost:
             self._leases.answered(message)
         elif kind == say.OUTCOME:
             self._outcome_noted.set()
+        elif kind == say.NOTED:
+            self._unconfirmed.confirmed(str(message["call"]), str(message["id"]))
         elif kind == say.PREPARE:
             self._workshop.prepared(Path(message["path"]), str(message.get("playbook", "")))
         elif kind == say.COMMAND and self._call is not None:
@@ -187,8 +202,15 @@ class CallHost:
             if self._task is None:
                 self._leave()
 
+    def _come_free(self) -> None:
+        if self._exiting:
+            self._leave()
+        else:
+            self._send({"type": say.WARM})
+
     def _leave(self) -> None:
-        if self._tether is not None:
+        if self._tether is not None and not self._tether.lost:
+            self._left = True
             self._tether.close()
         self._lost.set()
 
@@ -242,11 +264,8 @@ class CallHost:
                     with contextlib.suppress(OSError):
                         os.close(descriptor)
         self._send({"type": say.DONE})
-        if self._exiting or next(self._served) >= self._settings.pool.calls_per_actor:
-            self._exiting = True
-            self._leave()
-        else:
-            self._send({"type": say.WARM})
+        self._exiting = self._exiting or next(self._served) >= self._settings.pool.calls_per_actor
+        self._come_free()
 
     async def _lead_with(
         self,
@@ -259,7 +278,8 @@ class CallHost:
         frames_sent: int,
     ) -> None:
         playout = Playout(box)
-        parts = self._workshop.parts(start, box=box, playout=playout, leases=leases, journal=self._journal)
+        journal = partial(self._journal, start)
+        parts = self._workshop.parts(start, box=box, playout=playout, leases=leases, journal=journal)
         call = Call(parts)
         line = Line(
             socket.socket(fileno=os.dup(line_fd)),
@@ -279,7 +299,7 @@ class CallHost:
             asyncio.get_running_loop().call_later(LEARN_SECONDS, self._learn, said[-LEARN_MESSAGES:])
         ahead = asyncio.create_task(self._lease_ahead(leases), name="lease-ahead")
         try:
-            await call.run(self._note_outcome, checkpoint)
+            await call.run(partial(self._note_outcome, start), checkpoint)
         finally:
             ahead.cancel()
             await asyncio.gather(ahead, return_exceptions=True)
@@ -293,17 +313,26 @@ class CallHost:
         for text in said:
             self._learned.event({"type": "partial", "agent": text})
 
-    async def _note_outcome(self, outcome: Outcome) -> None:
+    async def _note_outcome(self, start: CallStart, outcome: Outcome) -> None:
         """Have the ingress know how the call ends before the PBX can ask."""
         self._outcome_noted.clear()
-        self._send({"type": say.OUTCOME, "next": outcome.next, "reason": outcome.reason})
+        event = self._event("ended", {"next": outcome.next, "reason": outcome.reason})
+        self._unconfirmed.add(start, event)
+        self._send({"type": say.OUTCOME, "event": event})
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._outcome_noted.wait(), OUTCOME_SECONDS)
 
-    def _journal(self, kind: str, fields: dict[str, Any]) -> None:
-        event = {"type": kind, "t": round(self._clock.now(), 4), **fields}
+    def _event(self, kind: str, fields: dict[str, Any]) -> Event:
+        told = {"type": kind, "t": round(self._clock.now(), 4), **fields}
+        return {**told, "id": str(uuid.uuid4()), "at": round(self._clock.wall(), 6)}
+
+    def _journal(self, start: CallStart, kind: str, fields: dict[str, Any]) -> None:
+        if self._start is not start:
+            return  # of a call that is over
+        event = self._event(kind, fields)
         try:
             self._learned.event(event)  # so that names which were said here stand in no line of the log
         except Exception:  # no call ends for it
             logger.exception("nothing was learned of an event for masking")
+        self._unconfirmed.add(start, event)
         self._send({"type": say.EVENT, "event": event}, droppable=True)

@@ -115,6 +115,7 @@ class _Node:
             on_hosts_changed=self._hosts_changed,
             on_arrived=self._process_arrived,
             about=self._about,
+            kept=lambda: self.outbox is None or self.outbox.settled,
         )
         self.pool = Pool(
             settings,
@@ -247,7 +248,7 @@ class _Node:
 
 
 def _open_outbox(settings: Settings) -> Any:
-    """Where events are kept for the records; None where there are to be none, or the disk refuses: calls go on."""
+    """Where events are kept for the records; None where there are to be none."""
     from engine.records.outbox import Outbox
 
     if not settings.records.wanted:
@@ -258,11 +259,7 @@ def _open_outbox(settings: Settings) -> Any:
         segment_bytes=records.outbox_segment_mb << 20,
         reserve_bytes=records.outbox_reserve_mb << 20,
     )
-    try:
-        outbox.open()
-    except OSError as error:
-        logger.error("no calls are recorded: the outbox %s cannot be written: %s", outbox.folder, error.strerror)
-        return None
+    outbox.open()
     return outbox
 
 

@@ -74,9 +74,11 @@ class Journal:
         return self._records.get(call_id)
 
     def add(self, call_id: str, event: Event) -> None:
-        """Note an event: it is given its id and its time here."""
+        """Note an event: it is given its id and its time here, where it has none."""
         record = self.open(call_id)
-        event = {**event, "id": str(uuid.uuid4()), "at": round(self._wall(), 6)}
+        event = {**event}
+        event.setdefault("id", str(uuid.uuid4()))
+        event.setdefault("at", round(self._wall(), 6))
         record.events.append(event)
         record.count += 1
         record.changed.set()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import logging
 import os
@@ -12,6 +13,7 @@ from engine.records.reading import Entry
 
 MOST_BYTES: Final = 64 << 20
 """Of the file; what comes after is counted and not kept."""
+MOST_KNOWN: Final = 100_000
 
 logger = logging.getLogger(__name__)
 
@@ -24,23 +26,26 @@ class DeadLetters:
         self._known: set[tuple[str, int]] = set()
 
     def add(self, outbox: str, entry: Entry, why: str) -> bool:
-        """Set ``entry`` aside; False where it was already. ``why`` holds nobody's words. Never raises."""
+        """Set ``entry`` aside; False where it was already. ``why`` holds nobody's words.
+
+        Raises OSError where the disk refuses.
+        """
         key = (outbox, entry.position)
         if key in self._known:
             return False
-        if len(self._known) < 100_000:
-            self._known.add(key)
-        logger.error("an event was set aside (%s): see %s", why, self._path.name)
         line = json.dumps(
             {"outbox": outbox, "position": entry.position, "why": why, "record": entry.data}, ensure_ascii=False
         )
+        data = (line + "\n").encode("utf-8", "replace")
+        descriptor = os.open(self._path, os.O_RDWR | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
         try:
-            descriptor = os.open(self._path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-            try:
-                if os.fstat(descriptor).st_size < MOST_BYTES:
-                    os.write(descriptor, (line + "\n").encode("utf-8", "replace"))
-            finally:
-                os.close(descriptor)
-        except OSError as error:
-            logger.error("an event could not be set aside: %s", error.strerror)
+            size = os.fstat(descriptor).st_size
+            if size < MOST_BYTES and os.write(descriptor, data) < len(data):
+                os.ftruncate(descriptor, size)
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        finally:
+            os.close(descriptor)
+        logger.error("an event was set aside (%s): see %s", why, self._path.name)
+        if len(self._known) < MOST_KNOWN:
+            self._known.add(key)
         return True

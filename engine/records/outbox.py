@@ -16,6 +16,7 @@ import fcntl
 import json
 import logging
 import os
+import shutil
 import threading
 import time
 import uuid
@@ -32,6 +33,8 @@ MOST_WAITING: Final = 20_000
 SYNC_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 0.5
 """Until the disk is tried again that refused something."""
+FILE_SECONDS: Final = 3600.0
+"""After so long the next file is begun: one that every sink has taken can then be deleted, with what callers said."""
 WRITER_LOCK: Final = "writer.lock"
 BOOT: Final = "boot"
 """File that tells by which start of the machine an outbox was made."""
@@ -73,6 +76,7 @@ class Outbox:
         self._lock = -1
         self._segment = -1
         self._base = self._offset = self._index = self._size = 0
+        self._began = 0.0
         self._dirty = False
         self._short = True
         self._thread = threading.Thread(target=self._run, name="outbox", daemon=True)
@@ -103,6 +107,11 @@ class Outbox:
         """Records in memory that are not on the disk."""
         return len(self._waiting) + len(self._encoded)
 
+    @property
+    def settled(self) -> bool:
+        """Whether all that was appended has been written to the disk, or is counted as lost."""
+        return self.counts.appended == self.counts.written + self.counts.lost
+
     def behind(self, base: int, offset: int) -> int:
         """Bytes on the disk behind a place of this outbox."""
         try:
@@ -114,21 +123,15 @@ class Outbox:
     # -- life ---------------------------------------------------------------------------------------------------------
 
     def open(self) -> None:
-        """Take an outbox, cut what is torn at its end, reserve room. Raises OSError where that cannot be done."""
-        self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._take_folder()
-        existing = segments(self.folder)
-        if existing:
-            self._segment = os.open(existing[-1].path, os.O_RDWR | os.O_CLOEXEC)
-            self._base = existing[-1].base
-            self._find_end()
-        else:
-            self._begin(0)
+        """Take an outbox, cut what is torn at its end, reserve room, begin to write.
+
+        Where the disk refuses, ``failing`` says why, memory holds what is appended, and it is tried again.
+        """
         try:
+            self._attach()
             self._reserve()
         except OSError as error:
-            self.failing = error.strerror or type(error).__name__
-            logger.error("no room can be kept for the outbox: %s", self.failing)
+            self._fail(error)
         self._thread.start()
 
     def close(self, seconds: float = 5.0) -> None:
@@ -139,11 +142,34 @@ class Outbox:
             self._thread.join(seconds)
         if self._thread.is_alive():
             return  # the disk hangs: the descriptors are its own
+        self._let_go()
+
+    def _let_go(self) -> None:
         for descriptor in (self._segment, self._lock):
             if descriptor >= 0:
                 with contextlib.suppress(OSError):
                     os.close(descriptor)
         self._segment = self._lock = -1
+
+    def _attach(self) -> None:
+        """Have an outbox to write to. Raises OSError where that cannot be done: then there is none."""
+        try:
+            self._root.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self._take_folder()
+            existing = segments(self.folder)
+            if existing:
+                self._segment = os.open(existing[-1].path, os.O_RDWR | os.O_CLOEXEC)
+                self._base, self._began = existing[-1].base, time.monotonic()
+                self._find_end()
+            else:
+                self._begin(0)
+        except OSError:
+            if self.folder != self._root and not segments(self.folder):
+                shutil.rmtree(self.folder, ignore_errors=True)
+            self._let_go()
+            self.folder = self._root
+            self._base = self._offset = self._index = self._size = 0
+            raise
 
     def _take_folder(self) -> None:
         # Of before the machine's last start the end may be missing that a database has already: numbers would be
@@ -152,6 +178,7 @@ class Outbox:
         for folder in (*known, self._root / str(uuid.uuid4())):
             if folder not in known:
                 folder.mkdir(mode=0o700)
+                self.folder = folder
                 (folder / BOOT).write_text(boot_id())
                 (folder / BOOT).chmod(0o600)
             lock = os.open(folder / WRITER_LOCK, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
@@ -186,6 +213,7 @@ class Outbox:
             self._wake.clear()
             closing = self._closing
             failed = not self._step()
+            self._leave_old_file()
             if self._dirty and (closing or time.monotonic() - synced >= SYNC_SECONDS):
                 self._sync()
                 synced = time.monotonic()
@@ -198,6 +226,8 @@ class Outbox:
     def _step(self) -> bool:
         """Write what waits; whether the disk took it."""
         try:
+            if self._segment < 0:
+                self._attach()
             self._encode()
             while self._encoded:
                 self._write()
@@ -205,14 +235,32 @@ class Outbox:
             if self._short:
                 self._reserve()
         except OSError as error:
-            if not self.failing:
-                logger.error("the outbox cannot be written: %s", error.strerror)
-            self.failing = error.strerror or type(error).__name__
-            return not self._encoded
+            self._fail(error)
+            return self._segment >= 0 and not self._encoded
         if self.failing:
             logger.warning("the outbox is written again")
         self.failing = ""
         return True
+
+    def _leave_old_file(self) -> None:
+        """Go on in the next file where this one has been written to for long, and let the rest of its room go."""
+        if self._segment < 0 or not self._offset or time.monotonic() - self._began < FILE_SECONDS:
+            return
+        full, size = os.dup(self._segment), self._offset
+        try:
+            self._begin(self.position)
+            os.ftruncate(full, size)
+        except OSError as error:
+            self._began += FILE_SECONDS / 60
+            logger.warning("the outbox could not begin its next file: %s", error.strerror)
+        finally:
+            os.close(full)
+
+    def _fail(self, error: OSError) -> None:
+        reason = error.strerror or type(error).__name__
+        if not self.failing:
+            logger.error("the outbox %s cannot be written: %s", self._root, reason)
+        self.failing = reason
 
     def _encode(self) -> None:
         """Bytes of what waits, about a block at a time."""
@@ -261,7 +309,7 @@ class Outbox:
             self._sync()
             os.close(self._segment)
         self._segment, self._base, self._offset, self._index = descriptor, base, 0, 0
-        self._size = os.fstat(descriptor).st_size
+        self._size, self._began = os.fstat(descriptor).st_size, time.monotonic()
         self._dirty = self._short = True
         _sync_folder(self.folder)
 

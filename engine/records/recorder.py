@@ -21,7 +21,7 @@ from typing import Any, Final
 
 from engine.records.outbox import WRITER_LOCK, is_of_this_boot, is_outbox
 from engine.records.reading import Entry, OutboxReader, ReaderLock, oldest, remove_written
-from engine.records.segments import segments
+from engine.records.segments import Segment, segments
 from engine.records.sink import Sink, SinkAway
 
 STATUS: Final = "recorder.json"
@@ -71,6 +71,8 @@ class _Followed:
     """Sink → when it last had read to the end, on the monotonic clock."""
     gone: bool = False
     """All of it is taken and it is deleted."""
+    earlier: dict[str, SinkStatus] = field(default_factory=dict)
+    """As the recorder before this one left them."""
 
 
 class Recorder:
@@ -95,6 +97,7 @@ class Recorder:
         self._on_written = on_written
         self._followed: dict[str, _Followed] = {}
         self._looked = False
+        self._broken: set[str] = set()
 
     async def run(self) -> None:
         """Carry until cancelled."""
@@ -105,6 +108,8 @@ class Recorder:
                     await asyncio.wait_for(asyncio.to_thread(self._look), DISK_SECONDS)
                 except (OSError, TimeoutError) as error:
                     logger.error("the outbox cannot be looked at: %s", type(error).__name__)
+                except Exception:  # carrying goes on
+                    logger.exception("the outbox cannot be looked at")
                 for name, followed in list(self._followed.items()):
                     if followed.gone:
                         await self._leave(name, followed)
@@ -152,7 +157,8 @@ class Recorder:
 
     async def _follow(self, followed: _Followed, sink: Sink) -> None:
         reader = OutboxReader(followed.folder)
-        status = followed.statuses[sink.name] = SinkStatus(sink.name, followed.folder.name)
+        status = followed.earlier.get(sink.name) or SinkStatus(sink.name, followed.folder.name)
+        followed.statuses[sink.name] = status
         backoff = SHORTEST_BACKOFF
         known = False
         try:
@@ -229,20 +235,51 @@ class Recorder:
         """Find outboxes that nobody reads, tidy those that are read here, tell how it stands. In a thread."""
         for folder in sorted(path for path in self._root.iterdir() if is_outbox(path)):
             if folder.name not in self._followed:
-                lock = ReaderLock(folder)
-                if lock.take():
-                    self._followed[folder.name] = _Followed(folder, lock)
+                with self._unless_broken(folder):
+                    lock = ReaderLock(folder)
+                    if lock.take():
+                        self._followed[folder.name] = _Followed(folder, lock, earlier=_statuses(folder))
         for followed in list(self._followed.values()):
-            statuses = list(followed.statuses.values())
-            if len(statuses) == len(self._sinks) and not followed.gone:
-                self._remove_written(followed, statuses)
-        self._tell()
+            with self._unless_broken(followed.folder):
+                statuses = list(followed.statuses.values())
+                if len(statuses) == len(self._sinks) and not followed.gone:
+                    self._find_oldest(followed, statuses)
+                    self._remove_written(followed, statuses)
+        text = json.dumps(self.status())
+        for followed in list(self._followed.values()):
+            with self._unless_broken(followed.folder):
+                _tell(followed, text)
         self._looked = True
 
+    @contextlib.contextmanager
+    def _unless_broken(self, folder: Path) -> Iterator[None]:
+        """What is wrong with one outbox is told once, and holds up no other."""
+        try:
+            yield
+        except OSError as error:
+            if folder.name not in self._broken:
+                logger.error("the outbox %s cannot be seen to: %s", folder.name, error.strerror)
+            self._broken.add(folder.name)
+        else:
+            self._broken.discard(folder.name)
+
+    @staticmethod
+    def _find_oldest(followed: _Followed, statuses: Sequence[SinkStatus]) -> None:
+        """Since when events wait for a sink that has been away ever since this recorder began."""
+        for status in statuses:
+            if status.away and not status.oldest_at:
+                reader = OutboxReader(followed.folder)
+                try:
+                    reader.seek(status.position)
+                    status.oldest_at = next((_happened(entry) for entry in reader.read(1)), 0.0)
+                finally:
+                    reader.close()
+
     def _remove_written(self, followed: _Followed, statuses: Sequence[SinkStatus]) -> None:
-        waits = sum(one.path.stat().st_size for one in segments(followed.folder))
+        found = segments(followed.folder)
+        waits = sum(one.path.stat().st_size for one in found)
         binding = [one.position for one in statuses if one.sink != LIVE or waits <= LIVE_BYTES]
-        remove_written(followed.folder, binding or [one.position for one in statuses])
+        remove_written(followed.folder, binding or [_last_bytes(found, LIVE_BYTES)])
         if is_of_this_boot(followed.folder) or len(followed.caught_up) < len(self._sinks):
             return
         if any(one.away for one in statuses):
@@ -251,18 +288,6 @@ class Recorder:
             if free:  # nobody will write to it again, and all of it is taken
                 shutil.rmtree(followed.folder, ignore_errors=True)
                 followed.gone = True
-
-    def _tell(self) -> None:
-        text = json.dumps(self.status())
-        for followed in self._followed.values():
-            if followed.gone:
-                continue
-            path = followed.folder / STATUS
-            unfinished = path.with_suffix(".new")
-            descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
-            with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-                file.write(text)
-            unfinished.rename(path)
 
     async def _leave(self, name: str, followed: _Followed) -> None:
         for task in followed.tasks.values():
@@ -281,6 +306,39 @@ class Recorder:
         for followed in self._followed.values():
             followed.lock.release()
         self._followed.clear()
+
+
+def _tell(followed: _Followed, text: str) -> None:
+    """Leave word in an outbox of how its recorder is."""
+    if followed.gone:
+        return
+    path = followed.folder / STATUS
+    unfinished = path.with_suffix(".new")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        file.write(text)
+    unfinished.rename(path)
+
+
+def _statuses(folder: Path) -> dict[str, SinkStatus]:
+    """How far each sink had come when the recorder before this one last told."""
+    try:
+        told = json.loads((folder / STATUS).read_text(encoding="utf-8"))
+        found = [SinkStatus(**one) for one in told["outboxes"] if one["outbox"] == folder.name]
+    except (OSError, ValueError, TypeError, KeyError):
+        return {}
+    return {one.sink: one for one in found}
+
+
+def _last_bytes(found: Sequence[Segment], most: int) -> int:
+    """Number of the record from which on the files are at most so large together; the last is never left out."""
+    kept, position = 0, 0
+    for one in reversed(found):
+        kept += one.path.stat().st_size
+        if kept > most and position:
+            break
+        position = one.base
+    return position
 
 
 @contextlib.contextmanager

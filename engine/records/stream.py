@@ -23,6 +23,8 @@ CURSOR: Final = "calls:cursor:{}"
 CURSOR_SECONDS: Final = 30 * 24 * 3600
 WAIT_SECONDS: Final = 5.0
 MOST_CONVERSATIONS: Final = 2_000
+MOST_SEEN: Final = 20_000
+"""Ids of events that are remembered, since an event may stand in the outbox twice."""
 
 _PLAIN: Final = frozenset({"type", "t", "id", "at", "state", "name", "next", "what", "turn", "ok", "seconds", "stages"})
 """Fields in which nobody's words are."""
@@ -54,6 +56,7 @@ class StreamSink:
         self._client: Any = None
         self._conversations: OrderedDict[str, MaskedConversation] = OrderedDict()
         self._noted: dict[str, int] = {}
+        self._seen: OrderedDict[str, None] = OrderedDict()
         self.counts = SinkCounts()
 
     async def resume(self, outbox: str, first: int) -> int:
@@ -65,16 +68,25 @@ class StreamSink:
         return max(first, int(told) if told else self._noted.get(outbox, first))
 
     async def write(self, outbox: str, entries: Sequence[Entry], following: int) -> None:
+        fresh: dict[str, Entry] = {}
+        for entry in entries:
+            name = _event_id(entry) or f"#{entry.position}"
+            if name not in self._seen:
+                fresh.setdefault(name, entry)
         try:
             async with self._open().pipeline(transaction=True) as pipeline:
-                for entry in entries:
+                for entry in fresh.values():
                     self._add(pipeline, entry.data)
                 pipeline.set(CURSOR.format(outbox), following, ex=CURSOR_SECONDS)
                 await pipeline.execute()
         except (RedisError, OSError, TimeoutError) as error:
             raise await self._away(error) from error
         self._noted[outbox] = following
-        self.counts.written += len(entries)
+        self.counts.written += len(fresh)
+        self.counts.duplicates += len(entries) - len(fresh)
+        self._seen.update((name, None) for entry in fresh.values() if (name := _event_id(entry)))
+        while len(self._seen) > MOST_SEEN:
+            self._seen.popitem(last=False)
 
     async def close(self) -> None:
         client, self._client = self._client, None
@@ -130,6 +142,12 @@ class StreamSink:
                 self._conversations.popitem(last=False)
         self._conversations.move_to_end(call_id)
         return conversation.event(event)
+
+
+def _event_id(entry: Entry) -> str:
+    """Empty where it has none."""
+    event = entry.data.get("event")
+    return str(event.get("id", "")) if isinstance(event, Mapping) else ""
 
 
 def _session(record: Mapping[str, Any], event: Mapping[str, Any]) -> dict[str, str]:

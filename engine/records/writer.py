@@ -26,6 +26,13 @@ LOCK_SECONDS: Final = 10.0
 FOLDER: Final = Path(__file__).with_name("sql")
 
 _AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_REFUSALS: Final = (
+    asyncpg.LockNotAvailableError,
+    asyncpg.QueryCanceledError,
+    asyncpg.TransactionRollbackError,
+    asyncpg.CheckViolationError,
+)
+"""The server is well, and refuses this transaction now: a lock is not to be had, a partition is missing."""
 _POISON: Final = ("22", "23", "54")
 """Classes of SQLSTATE that lie in the row, not in the server."""
 
@@ -120,7 +127,8 @@ class DatabaseSink:
             return self._pool
 
     async def _away(self, error: Exception) -> SinkAway:
-        await self.close()
+        if not isinstance(error, _REFUSALS):  # the others who write over this pool need not notice
+            await self.close()
         if isinstance(error, asyncpg.UndefinedTableError | asyncpg.UndefinedColumnError):
             return SinkAway("PostgreSQL has not the tables of this release: run `trunkline db migrate`")
         if isinstance(error, asyncpg.InvalidPasswordError | asyncpg.InvalidAuthorizationSpecificationError):
@@ -167,7 +175,12 @@ class DatabaseSink:
         return rows, poisoned
 
     def _set_aside(self, outbox: str, entry: Entry, why: str) -> None:
-        if self._dead_letters.add(outbox, entry, why):
+        """Raises SinkAway where the disk takes no dead letter: the event stays in the outbox until it does."""
+        try:
+            added = self._dead_letters.add(outbox, entry, why)
+        except OSError as error:
+            raise SinkAway(f"an event of which no row can be made could not be set aside ({error.strerror})") from error
+        if added:
             self.counts.dead += 1
 
 

@@ -16,9 +16,13 @@ import asyncpg
 import pytest
 import redis.asyncio
 
+from engine.records import recorder as recorder_module
+from engine.records import writer
 from engine.records.dead_letters import DeadLetters
 from engine.records.outbox import BOOT, Outbox
+from engine.records.reading import READER_LOCK
 from engine.records.recorder import STATUS, Recorder
+from engine.records.segments import segments
 from engine.records.sink import Sink
 from engine.records.stream import SESSION, STREAM, StreamSink
 from engine.records.writer import DatabaseSink
@@ -205,6 +209,87 @@ async def test_the_same_event_twice_is_one_row(database: Any, server: str, outbo
     assert (await database.fetchval("SELECT turns FROM calls")) == 3
 
 
+async def test_a_lock_that_is_not_to_be_had_disturbs_no_other_write(
+    database: Any, server: str, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The pool is shared by all outboxes: a transaction that was refused does not close it."""
+    monkeypatch.setattr(writer, "LOCK_SECONDS", 0.2)
+    sink = database_sink(server, outbox)
+    async with recording(outbox, sink) as recorder:
+        count = append(outbox, RecordedCall(1).all())
+        await written(outbox, sink, count)
+        pool = sink._pool
+        async with database.transaction():
+            await database.execute("LOCK TABLE call_turns IN ACCESS EXCLUSIVE MODE")
+            count += append(outbox, RecordedCall(2).all())
+            await until(lambda: any(one["away"] for one in recorder.status()["outboxes"]))
+            assert sink._pool is pool
+        await written(outbox, sink, count)
+        assert sink._pool is pool
+    assert await count_all(database) == all_of(2)
+
+
+async def test_a_disk_that_takes_no_dead_letter_loses_none(database: Any, server: str, outbox: Outbox) -> None:
+    call = RecordedCall()
+    file = outbox.folder.parent / "dead-letters.jsonl"
+    file.mkdir()
+    sink = database_sink(server, outbox)
+    async with recording(outbox, sink) as recorder:
+        count = append(outbox, [*call.all(), call.tool("x", seconds="a while")])
+        await until(lambda: any("set aside" in one["away"] for one in recorder.status()["outboxes"]))
+        assert sink.counts.dead == 0
+        file.rmdir()
+        await written(outbox, sink, count)
+    assert (sink.counts.dead, len(file.read_text().splitlines())) == (1, 1)
+    assert await count_all(database) == all_of(1)
+
+
+async def test_a_recorder_that_begins_in_an_outage_knows_what_waits(database: Any, server: str, outbox: Outbox) -> None:
+    first, second = RecordedCall(1), RecordedCall(2)
+    sink = database_sink(server, outbox)
+    async with recording(outbox, sink) as recorder:
+        append(outbox, first.all())
+        assert await recorder.drain(20)
+        await asyncio.to_thread(recorder._look)
+    append(outbox, second.all())
+    await until(lambda: outbox.settled)
+    away = database_sink("postgresql://nobody@127.0.0.1:1/none", outbox)
+    async with recording(outbox, away) as recorder:
+        await until(lambda: any(one["oldest_at"] for one in recorder.status()["outboxes"]))
+        (status,) = recorder.status()["outboxes"]
+    assert status["away"]
+    assert status["position"] == 13
+    assert status["oldest_at"] == second.began + 1
+    assert outbox.behind(status["base"], status["offset"]) < outbox.behind(0, 0)
+
+
+async def test_one_outbox_that_is_broken_holds_up_no_other(
+    database: Any, server: str, outbox: Outbox, caplog: pytest.LogCaptureFixture
+) -> None:
+    broken = outbox.folder.with_name("00000000-0000-0000-0000-000000000000")
+    (broken / READER_LOCK).mkdir(parents=True)
+    sink = database_sink(server, outbox)
+    async with recording(outbox, sink):
+        await written(outbox, sink, append(outbox, RecordedCall().all()))
+        await until((outbox.folder / STATUS).exists)
+        await asyncio.sleep(1.5)  # it is looked at again
+    assert await count_all(database) == all_of(1)
+    assert caplog.text.count("cannot be seen to") == 1
+
+
+async def test_without_a_database_an_outbox_does_not_grow_for_ever(
+    outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recorder_module, "LIVE_BYTES", 1 << 17)
+    gone = StreamSink(lambda: "redis://127.0.0.1:1/0", most_events=100)
+    async with recording(outbox, gone):
+        for _ in range(10):
+            append(outbox, (record for number in range(50) for record in RecordedCall(number).all()))
+            await until(lambda: outbox.settled)
+        await until(lambda: sum(one.path.stat().st_size for one in segments(outbox.folder)) <= 1 << 17)
+    assert segments(outbox.folder)[0].base > 0
+
+
 async def test_two_recorders_of_one_outbox_write_it_once(database: Any, server: str, outbox: Outbox) -> None:
     """The lock keeps a second one out; where it did not, the cursor would."""
     from engine.records.reading import OutboxReader  # noqa: PLC0415
@@ -333,6 +418,8 @@ async def test_an_outage_loses_nothing_and_doubles_nothing(stream: Any, valkey: 
 RECORDER = """
 import asyncio, sys
 from pathlib import Path
+from engine.records import recorder as recorder_module
+from engine.records import writer
 from engine.records.dead_letters import DeadLetters
 from engine.records.recorder import Recorder
 from engine.records.writer import DatabaseSink
@@ -445,6 +532,17 @@ async def test_words_of_a_call_whose_beginning_was_not_seen_are_not_shown(
         await written(outbox, sink, append(outbox, [call.turn(2, "Smith ordered them", "Yes.")]))
     ((_, fields),) = await stream.xrange(STREAM)
     assert set(json.loads(fields["event"])) == {"type", "t", "turn", "stages", "id", "at"}
+
+
+async def test_what_stands_twice_in_an_outbox_is_shown_once(stream: Any, valkey: str, outbox: Outbox) -> None:
+    """An ingress that was killed may have kept an event that the next one is told again."""
+    sink = StreamSink(lambda: valkey, most_events=10_000)
+    async with recording(outbox, sink):
+        count = append(outbox, [*RecordedCall().all(), *RecordedCall().all()])
+        await written(outbox, sink, count)
+        await written(outbox, sink, count + append(outbox, RecordedCall().all()))
+    assert await stream.xlen(STREAM) == 13
+    assert (sink.counts.written, sink.counts.duplicates) == (13, 26)
 
 
 async def test_redis_away_holds_up_no_record(database: Any, server: str, outbox: Outbox) -> None:

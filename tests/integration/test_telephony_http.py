@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import threading
 import uuid
 from collections.abc import AsyncIterator
 from typing import Any
@@ -12,7 +13,11 @@ from typing import Any
 import aiohttp
 import pytest
 import uvicorn
+from prometheus_client import REGISTRY
+from prometheus_client.metrics_core import Metric
+from prometheus_client.registry import Collector
 
+from actors import telephony
 from actors.journal import Journal
 from actors.registry import Registry
 from actors.telephony import TelephonyRoutes
@@ -151,3 +156,38 @@ async def test_health_says_whether_calls_are_taken() -> None:
         async with session.get(f"{behind.url}/health") as answer:
             assert answer.status == 503
             assert (await answer.json())["calls"] == 1
+
+
+class SlowDisk(Collector):
+    """Metrics that are read from a disk which does not answer."""
+
+    def __init__(self) -> None:
+        self.answers = threading.Event()
+
+    def collect(self) -> list[Metric]:
+        self.answers.wait(30)
+        return []
+
+
+async def test_a_disk_that_hangs_keeps_metrics_waiting_and_nothing_else(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(telephony, "METRICS_SECONDS", 0.5)
+    disk = SlowDisk()
+    async with endpoint() as (behind, session):
+        address = behind.url.removesuffix("/telephony") + "/metrics"
+
+        async def status() -> int:
+            async with session.get(address) as answer:
+                return answer.status
+
+        assert await status() == 200
+        REGISTRY._collector_to_names[disk] = []  # registered without being asked for its names
+        try:
+            asked = [asyncio.create_task(status()) for _ in range(20)]
+            async with session.get(f"{behind.url}/health") as answer:
+                assert answer.status == 200
+            assert await asyncio.gather(*asked) == [503] * 20
+            assert sum("to_thread" in str(task) for task in asyncio.all_tasks()) <= 1, "one thread waits for all"
+        finally:
+            disk.answers.set()
+            del REGISTRY._collector_to_names[disk]
+        assert await status() == 200

@@ -215,6 +215,43 @@ def test_a_disk_that_refuses_for_long_costs_what_memory_cannot_hold_and_it_is_co
     assert [one["n"] for one in everything(outbox.folder)] == list(range(MOST_WAITING + 5_000 - lost))
 
 
+def test_what_comes_before_the_disk_can_be_had_waits_for_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A disk that is full when the engine starts: events wait in memory, and nothing unfinished is left behind."""
+    monkeypatch.setattr(outbox_module, "AGAIN_SECONDS", 0.01)
+    full = True
+
+    def allocate(descriptor: int, size: int) -> None:
+        if full:
+            raise OSError(errno.ENOSPC, "No space left on device")
+        os.posix_fallocate(descriptor, 0, size)
+
+    outbox = opened(tmp_path / "outbox", allocate=allocate)
+    assert outbox.failing == "No space left on device"
+    for number in range(100):
+        outbox.append({"n": number})
+    time.sleep(0.1)  # it is tried several times
+    assert (outbox.waiting, outbox.settled, outbox.counts.lost) == (100, False, 0)
+    assert len(list((tmp_path / "outbox").iterdir())) <= 1
+    full = False
+    until(lambda: outbox.settled)
+    outbox.close()
+    assert not outbox.failing
+    (folder,) = (tmp_path / "outbox").iterdir()
+    assert [one["n"] for one in everything(folder)] == list(range(100))
+
+
+def test_a_folder_that_cannot_be_made_is_tried_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(outbox_module, "AGAIN_SECONDS", 0.01)
+    (tmp_path / "outbox").write_text("in the way")
+    outbox = opened(tmp_path / "outbox")
+    outbox.append({"n": 0})
+    assert outbox.failing
+    (tmp_path / "outbox").unlink()
+    until(lambda: outbox.settled)
+    outbox.close()
+    assert everything(outbox.folder) == [{"n": 0}]
+
+
 def test_half_a_write_leaves_nothing_doubled(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The disk takes a part of a block and then refuses: the block is written again in the same place."""
     monkeypatch.setattr(outbox_module, "AGAIN_SECONDS", 0.01)
@@ -298,6 +335,37 @@ def test_files_leave_when_every_sink_has_their_records(tmp_path: Path) -> None:
     reader.seek(3)
     assert reader.position == bases[-1], "what is gone is passed over"
     reader.close()
+
+
+def test_a_file_is_left_after_a_while_and_takes_no_more_room_than_it_needs(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What every sink has taken can then be deleted, though little was written."""
+    monkeypatch.setattr(outbox_module, "FILE_SECONDS", 0.2)
+    monkeypatch.setattr(outbox_module, "SYNC_SECONDS", 0.05)
+    outbox = opened(tmp_path)
+    reader = OutboxReader(outbox.folder)
+    reader.seek(0)
+    found: list[int] = []
+    for number in range(3):
+        outbox.append({"n": number})
+        until(lambda: outbox.settled)
+        found += [entry.data["n"] for entry in reader.read(10)]
+        files = len(segments(outbox.folder))
+        until(lambda files=files: len(segments(outbox.folder)) > files)  # type: ignore[misc]
+    time.sleep(0.5)
+    assert len(segments(outbox.folder)) == 4, "an empty file is not left"
+    first = segments(outbox.folder)[0].path
+    assert 0 < first.stat().st_size < 100
+    outbox.append({"n": 3})
+    until(lambda: outbox.settled)
+    for _ in range(3):
+        found += [entry.data["n"] for entry in reader.read(10)]
+    assert found == [0, 1, 2, 3]
+    reader.close()
+    outbox.close()
+    assert [one["n"] for one in everything(outbox.folder)] == [0, 1, 2, 3]
+    assert remove_written(outbox.folder, [3]) == 3
 
 
 def test_a_reader_sees_what_is_written_while_it_reads(tmp_path: Path) -> None:

@@ -1,9 +1,13 @@
-"""A call's process as the exchange knows it, without Ray and with scripted parts: ``python -m … SOCKET``."""
+"""A call's process as the exchange knows it, without Ray and with scripted parts: ``python -m … SOCKET CALLS``.
+
+After so many calls it ends.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 from actors.host import CallHost
@@ -12,7 +16,7 @@ from engine.agent.ports import CallFacts
 from engine.audio.blackbox import BlackBox
 from engine.audio.playout import Playout
 from engine.clock import LoopClock
-from engine.config import Settings
+from engine.config import PoolSettings, Settings
 from engine.dialogue.parts import Journal, Parts
 from engine.dialogue.reply import Voice
 from engine.speech.leases import Leases
@@ -46,4 +50,5 @@ class ScriptedWorkshop:
 
 
 if __name__ == "__main__":
-    asyncio.run(CallHost(Path(sys.argv[1]), Settings(), ScriptedWorkshop(), LoopClock()).run())
+    settings = replace(Settings(), pool=replace(PoolSettings(), calls_per_actor=int(sys.argv[2])))
+    asyncio.run(CallHost(Path(sys.argv[1]), settings, ScriptedWorkshop(), LoopClock()).run())

@@ -9,6 +9,7 @@ import signal
 import socket
 import sys
 import tempfile
+import time
 import uuid
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
@@ -75,7 +76,8 @@ class Node:
             asyncio.create_task(self.exchange.watch()),
         ]
 
-    async def add_processes(self, count: int) -> None:
+    async def add_processes(self, count: int, calls: int = 1_000) -> None:
+        """``calls`` after which each ends by itself."""
         for _ in range(count):
             self.processes.append(
                 await asyncio.create_subprocess_exec(
@@ -83,6 +85,7 @@ class Node:
                     "-m",
                     "tests.integration.exchange.call_process",
                     str(self.folder / "ingress.sock"),
+                    str(calls),
                 )
             )
         await self.until(lambda: self.exchange.warm >= count)
@@ -229,6 +232,80 @@ async def test_a_new_ingress_finds_the_running_calls() -> None:
         await caller.wait_for_answer(5)
         assert caller.ending is None
         assert max(caller.heard.gaps()) < 0.5
+
+
+async def test_what_happened_without_an_ingress_is_told_to_the_next_one_once() -> None:
+    async with node(processes=1) as running, running.caller() as caller:
+        await caller.wait_for_greeting(5)
+        await caller.speak(SAID)
+        await caller.wait_for_answer(5)
+        await running.until(lambda: len(running.events(caller, "turn")) == 2)
+        await asyncio.sleep(0.6)  # both are confirmed
+        await running.crash()
+        before = time.time()
+        await caller.speak(SAID)
+        await caller.wait_for_answer(5)
+        await caller.wait_for_quiet(0.5)
+        after = time.time()
+        running.open()
+        await running.until(lambda: running.exchange.active == 1)
+        await running.until(lambda: bool(running.events(caller, "turn")))
+        (turn,) = running.events(caller, "turn")
+        assert before < turn["at"] < after, "as it was when it happened"
+        await caller.speak(SAID)
+        await caller.wait_for_answer(5)
+        await running.until(lambda: len(running.events(caller, "turn")) == 2)
+        await asyncio.sleep(0.6)
+        await running.crash()
+        running.open()
+        await running.until(lambda: running.exchange.active == 1)
+        await asyncio.sleep(0.2)
+        assert not running.events(caller, "turn"), "what was confirmed is not told again"
+
+
+async def test_what_is_not_kept_yet_is_not_confirmed() -> None:
+    async with node(processes=1) as running, running.caller() as caller:
+        running.exchange._kept = lambda: False
+        await caller.wait_for_greeting(5)
+        await running.until(lambda: bool(running.events(caller, "turn")))
+        told = [event["id"] for event in running.events(caller, "turn")]
+        await asyncio.sleep(0.6)
+        await running.crash()
+        running.open()
+        await running.until(lambda: running.exchange.active == 1)
+        await running.until(lambda: bool(running.events(caller, "turn")))
+        assert [event["id"] for event in running.events(caller, "turn")] == told, "known by its id"
+
+
+async def test_a_call_that_ends_without_an_ingress_has_an_end() -> None:
+    async with node(processes=1) as running:
+        async with running.caller() as caller:
+            await caller.wait_for_greeting(5)
+            await running.crash()
+        await asyncio.sleep(0.8)  # its process is free again
+        running.open()
+        await running.until(lambda: running.exchange.warm == 1)
+        record = running.journal.get(str(caller.call_id))
+        assert record is not None
+        assert record.ended
+        assert [event["reason"] for event in running.events(caller, "ended")] == ["caller_hung_up"]
+        assert running.events(caller, "call")[0]["caller_number"] == "5550001"
+        assert running.exchange.active == 0
+
+
+async def test_a_process_that_has_served_stays_until_it_has_told_all() -> None:
+    async with node(processes=0) as running:
+        await running.add_processes(1, calls=1)
+        async with running.caller() as caller:
+            await caller.wait_for_greeting(5)
+            await running.crash()
+        await asyncio.sleep(0.8)
+        (process,) = running.processes
+        assert process.returncode is None
+        running.open()
+        await running.until(lambda: process.returncode is not None)
+        await running.until(lambda: running.exchange.hosts == 0)
+        assert [event["reason"] for event in running.events(caller, "ended")] == ["caller_hung_up"]
 
 
 async def test_beyond_capacity_a_call_is_refused_at_once_and_the_others_go_on() -> None:
