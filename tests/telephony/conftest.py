@@ -91,44 +91,36 @@ def note(request: pytest.FixtureRequest) -> Callable[[str], None]:
 
 
 @pytest.fixture(scope="session")
-def engines(running_asterisk: Asterisk, request: pytest.FixtureRequest) -> Iterator[dict[str, Engine]]:
-    """Those that the tests of this run use, by the names of their fixtures; they start, and stop, at once."""
-    used = {name for item in request.session.items for name in getattr(item, "fixturenames", ())}
-    engines = {name: Engine(settings) for name, settings in _ENGINES.items() if name in used}
-    try:
-        for engine in engines.values():
-            engine.begin()
-        for name, engine in engines.items():
-            engine.wait_ready()
-            request.config.stash[_RUN].notes.append(f"{name.replace('_', ' ')} ready in {engine.boot_seconds:.1f} s")
-        yield engines
-    finally:
-        for engine in engines.values():
-            engine.interrupt()
-        for engine in engines.values():
-            engine.stop()
+def start_engine(running_asterisk: Asterisk, request: pytest.FixtureRequest) -> Iterator[Callable[..., Engine]]:
+    """Starts an engine with these settings; at the end all of them are stopped at once."""
+    engines: list[Engine] = []
 
+    def start(kind: str, settings: dict[str, str]) -> Engine:
+        engine = Engine(settings)
+        engine.start()
+        engines.append(engine)
+        request.config.stash[_RUN].notes.append(f"{kind} engine ready in {engine.boot_seconds:.1f} s")
+        return engine
 
-_ENGINES: Final = {
-    "scripted_engine": {
-        **SCRIPTED,
-        "TRUNKLINE_CAPACITY": str(CAPACITY),
-        "TRUNKLINE_SCRIPTED_REPLY_WORDS": "6",
-    },
-    "embedded_engine": {"TRUNKLINE_CAPACITY": "1", "TRUNKLINE_OPENING_HOURS": "always"},
-}
+    yield start
+    for engine in engines:
+        engine.interrupt()
+    for engine in engines:
+        engine.stop()
 
 
 @pytest.fixture(scope="session")
-def scripted_engine(engines: dict[str, Engine]) -> Engine:
+def scripted_engine(start_engine: Callable[[str, dict[str, str]], Engine]) -> Engine:
     """The engine with stand-ins for the models, for ``CAPACITY`` calls."""
-    return engines["scripted_engine"]
+    return start_engine(
+        "scripted", {**SCRIPTED, "TRUNKLINE_CAPACITY": str(CAPACITY), "TRUNKLINE_SCRIPTED_REPLY_WORDS": "6"}
+    )
 
 
 @pytest.fixture(scope="session")
-def embedded_engine(engines: dict[str, Engine]) -> Engine:
+def embedded_engine(start_engine: Callable[[str, dict[str, str]], Engine]) -> Engine:
     """The engine as it comes, with its embedded models."""
-    return engines["embedded_engine"]
+    return start_engine("embedded", {"TRUNKLINE_CAPACITY": "1", "TRUNKLINE_OPENING_HOURS": "always"})
 
 
 _LOG: Final = pytest.StashKey[tuple[Asterisk, int]]()

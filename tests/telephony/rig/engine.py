@@ -9,6 +9,7 @@ import os
 import shlex
 import shutil
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -21,6 +22,7 @@ from typing import Any, Final
 import aiohttp
 
 from tests.records_stage import WITHOUT_RECORDS
+from tests.telephony.rig.ports import free_block
 
 Event = dict[str, Any]
 
@@ -36,21 +38,20 @@ class EngineError(Exception):
 
 
 class Engine:
-    """``begin``, ``wait_ready``, use, ``stop``; ``TRUNKLINE_RIG_ENGINE`` replaces the command that starts it."""
+    """``start``, use, ``stop``; ``TRUNKLINE_RIG_ENGINE`` replaces the command that starts it."""
 
     def __init__(self, settings: Mapping[str, str]) -> None:
         self._settings = settings
         self._process: subprocess.Popen[bytes] | None = None
         self._asked = False
-        self._began = 0.0
         self._folder = Path()
         self.audiosocket = ""
         self.telephony = ""
         self.boot_seconds = 0.0
 
-    def begin(self) -> None:
-        """Start it."""
-        self._began = time.monotonic()
+    def start(self) -> None:
+        """Start and wait until it says that it is ready. Raises EngineError."""
+        began = time.monotonic()
         self._folder = Path(tempfile.mkdtemp(prefix="tl-engine-"))
         with (self._folder / "stdout").open("wb") as out, (self._folder / "stderr").open("wb") as err:
             self._process = subprocess.Popen(
@@ -61,18 +62,14 @@ class Engine:
                 env=self._environment(),
                 start_new_session=True,  # Ctrl-C is for the tests, which then stop it in order
             )
-
-    def wait_ready(self) -> None:
-        """Wait until it says that it is ready. Raises EngineError."""
-        assert self._process is not None
         while not (ready := self._ready()):
-            if self._process.poll() is not None or time.monotonic() - self._began > _READY_WITHIN:
+            if self._process.poll() is not None or time.monotonic() - began > _READY_WITHIN:
                 said = self.log()
                 self.stop()
                 raise EngineError(f"the engine did not get ready within {_READY_WITHIN:.0f} s:\n{said}")
             time.sleep(0.05)
         self.audiosocket, self.telephony = ready["audiosocket"], ready["telephony"].rstrip("/")
-        self.boot_seconds = time.monotonic() - self._began
+        self.boot_seconds = time.monotonic() - began
 
     def interrupt(self) -> None:
         """Ask it to end, as Ctrl-C does."""
@@ -142,7 +139,10 @@ class Engine:
 
     def _environment(self) -> dict[str, str]:
         own = {name: value for name, value in os.environ.items() if not name.startswith("TRUNKLINE_")}
-        ports = {f"TRUNKLINE_{name}_PORT": "0" for name in ("AUDIOSOCKET", "TELEPHONY", "ADMIN")}  # it says which
+        first = free_block(3, socket.SOCK_STREAM)
+        ports = {
+            f"TRUNKLINE_{name}_PORT": str(first + n) for n, name in enumerate(("AUDIOSOCKET", "TELEPHONY", "ADMIN"))
+        }
         return {**own, **ports, "TRUNKLINE_STATE_DIR": str(self._folder / "state"), **WITHOUT_RECORDS, **self._settings}
 
     def _ready(self) -> dict[str, str]:
