@@ -192,11 +192,11 @@ class Breaker:
 
     def begin(self) -> tuple[int, bool]:
         """Epoch of an attempt that may be made, and whether it is the probe. Raises BreakerOpen."""
-        now = self._now()
         try:
             with self._record.changing() as record:
                 if record.state == CLOSED:
                     return record.epoch, False
+                now = self._now()  # not before the lock: what others noted meanwhile would seem to come from the future
                 if record.state == OPEN:
                     self._wait(record.opened_at + self._half_open_after - now, self._half_open_after)
                     _Machine(record, now, self._failures).half_open()

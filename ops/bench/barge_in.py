@@ -84,7 +84,7 @@ def _scenario(tally: _Tally, until: float) -> Scenario:
         await greet(record)
         spoken = await leg.speak(said[record.number % len(said)].pcm)
         turn = 0
-        while time.monotonic() < until:
+        while turn == 0 or time.monotonic() < until:  # once at least, however slow the machine
             turn += 1
             run = await leg.wait_for_voice(10.0, after=spoken.last_voiced)
             if turn > 1:

@@ -29,6 +29,7 @@ SETTINGS = {
     "TRUNKLINE_STORE_DEMO_ADMIN_TOKEN": "switch",
     "TRUNKLINE_STT": "scripted",
     "TRUNKLINE_TTS": "scripted",
+    "TRUNKLINE_SPEECH_SPEED": "2",  # what is said is not listened to, and takes half the time
     "TRUNKLINE_LLM": "scripted",
     "TRUNKLINE_STT_REPLICAS": "2",
     "TRUNKLINE_TTS_REPLICAS": "2",

@@ -35,6 +35,7 @@ SETTINGS = {
     "TRUNKLINE_STORE_TOKEN": "shop",
     "TRUNKLINE_STT": "scripted",
     "TRUNKLINE_TTS": "scripted",
+    "TRUNKLINE_SPEECH_SPEED": "2",  # what is said is not listened to, and takes half the time
     "TRUNKLINE_LLM": "policy",
     "TRUNKLINE_CAPACITY": "2",
     "TRUNKLINE_OPENING_HOURS": "always",
@@ -112,8 +113,13 @@ async def talk(house: House, turns: int = 2) -> str:
     return str(caller.call_id)
 
 
-async def test_a_call_leaves_its_rows(house: House) -> None:
-    call_id = await talk(house)
+@pytest_asyncio.fixture(scope="module", loop_scope="module")
+async def call_id(house: House) -> str:
+    """A call in which nothing was killed, and which is over."""
+    return await talk(house)
+
+
+async def test_a_call_leaves_its_rows(house: House, call_id: str) -> None:
     call = await until(lambda: row(house, call_id))
     assert (call["caller"], call["playbook"], call["outcome"]) == (CALLER, "tyre_shop", "resolved")
     assert (call["scenario"], call["language"]) == ("get_order_status", "en")
@@ -127,8 +133,7 @@ async def test_a_call_leaves_its_rows(house: House) -> None:
     assert tools[0]["success"]
 
 
-async def test_pages_can_watch_it(house: House) -> None:
-    call_id = await talk(house)
+async def test_pages_can_watch_it(house: House, call_id: str) -> None:
     client: Any = redis.asyncio.from_url(redis_url(house.settings), decode_responses=True)
     await until(lambda: client.exists(SESSION.format(call_id)))
     events = [fields for _, fields in await client.xrange(STREAM) if fields["call"] == call_id]

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,40 @@ async def opened(make: Make) -> Breaker:
     for _ in range(5):
         await fail(breaker)
     return breaker
+
+
+class LateRecord(MemoryRecord):
+    """Its lock is had only after somebody else had it, who did something at a later time."""
+
+    def __init__(self, meanwhile: Callable[[], object]) -> None:
+        super().__init__()
+        self.meanwhile = meanwhile
+
+    @contextmanager
+    def changing(self) -> Iterator[Record]:
+        meanwhile, self.meanwhile = self.meanwhile, lambda: None
+        meanwhile()
+        with super().changing() as record:
+            yield record
+
+
+@pytest.mark.parametrize("meanwhile", ["the probe was begun", "it was opened again"])
+async def test_what_was_noted_while_one_waited_for_the_lock_holds(clock: Clock, meanwhile: str) -> None:
+    record = LateRecord(lambda: None)
+    other, waiting = Breaker("store", record, now=clock), Breaker("store", record, now=clock)
+    for _ in range(5):
+        await fail(other)
+    clock.seconds += 31
+
+    def does() -> None:
+        clock.seconds += 0.001
+        epoch, probe = other.begin()
+        assert probe
+        if meanwhile == "it was opened again":
+            other.end(epoch, failed=True, error=OSError(), probe=True)
+
+    record.meanwhile = does
+    assert await refused(waiting) == pytest.approx(30)
 
 
 async def test_opens_after_five_failures_in_a_row(make: Make) -> None:

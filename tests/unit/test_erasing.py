@@ -104,7 +104,7 @@ def test_processes_that_make_it_at_once_have_one_key(tmp_path: Path) -> None:
     processes = [context.Process(target=_make, args=(str(tmp_path / KEY), keys)) for _ in range(4)]
     for process in processes:
         process.start()
-    found = {keys.get(timeout=30) for _ in processes}
+    found = {keys.get(timeout=100) for _ in processes}
     for process in processes:
         process.join(30)
     assert len(found) == 1

@@ -6,10 +6,9 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from typing import Any
 
-import asyncpg
 import pytest
 
-from tests.integration.operations.site import Site, make_tables
+from tests.integration.operations.site import Site, new_site
 from tests.postgres_server import running_postgres
 
 
@@ -21,13 +20,7 @@ def server() -> Iterator[str]:
 
 @pytest.fixture
 async def site(server: str, tmp_path: Path) -> Site:
-    connection = await asyncpg.connect(server)
-    await connection.execute("DROP DATABASE IF EXISTS records WITH (FORCE)")
-    await connection.execute("CREATE DATABASE records")
-    await connection.close()
-    url = server.rpartition("/")[0] + "/records"
-    await make_tables(url)
-    return Site(url, tmp_path / "var")
+    return await new_site(server, "records", tmp_path / "var")
 
 
 @pytest.fixture

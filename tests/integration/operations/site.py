@@ -62,6 +62,17 @@ class Site:
         return await run_job(job, self.context(now, **asked), Run(run_id or f"{job.name}-{uuid4()}", "hand"))
 
 
+async def new_site(server: str, name: str, state_dir: Path) -> Site:
+    """With an empty database of that name, in place of the one there was, and the tables in it."""
+    connection = await asyncpg.connect(server)
+    await connection.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
+    await connection.execute(f'CREATE DATABASE "{name}"')
+    await connection.close()
+    site = Site(f"{server.rpartition('/')[0]}/{name}", state_dir)
+    await make_tables(site.url)
+    return site
+
+
 async def make_tables(url: str) -> None:
     connection = await asyncpg.connect(url)
     for file in sorted(SQL.glob("[0-9]*.sql")):
