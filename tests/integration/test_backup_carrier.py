@@ -14,6 +14,7 @@ import pytest
 
 from engine.records.ops_measures import measures_file, read_measures
 from ops.backup.log_status import read_status
+from ops.backup.slot import hold
 from ops.jobs import wal
 from ops.jobs.job import Verdict
 from ops.jobs.running import run_job
@@ -90,6 +91,20 @@ async def test_a_slot_without_a_limit_is_warned_of(stage: Stage) -> None:
     finally:
         await stage.sql("ALTER SYSTEM RESET max_slot_wal_keep_size")
         await stage.sql("SELECT pg_reload_conf()")
+
+
+async def test_a_slot_that_many_want_at_once_is_made_once(stage: Stage) -> None:
+    """A backup and the carrier begin at the same moment: one of them makes it, the others wait until it holds."""
+    connections = [await asyncpg.connect(stage.url) for _ in range(8)]
+    try:
+        for _ in range(5):
+            held = await asyncio.gather(*(hold(connection, "trunkline_wal") for connection in connections))
+            assert [made for _, made in held].count(True) == 1
+            assert len({position for position, _ in held}) == 1
+            await stage.sql("SELECT pg_drop_replication_slot('trunkline_wal')")
+    finally:
+        for connection in connections:
+            await connection.close()
 
 
 async def test_a_restart_of_the_server_is_lived_through(stage: Stage) -> None:
