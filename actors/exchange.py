@@ -475,7 +475,8 @@ class Exchange:
         if self._calls:
             self._idle.clear()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._idle.wait(), seconds)
+                async with asyncio.timeout(seconds):
+                    await self._idle.wait()
         return not self._calls
 
     async def close(self) -> None:

@@ -320,7 +320,8 @@ class CallHost:
         self._unconfirmed.add(start, event)
         self._send({"type": say.OUTCOME, "event": event})
         with contextlib.suppress(TimeoutError):
-            await asyncio.wait_for(self._outcome_noted.wait(), OUTCOME_SECONDS)
+            async with asyncio.timeout(OUTCOME_SECONDS):
+                await self._outcome_noted.wait()
 
     def _event(self, kind: str, fields: dict[str, Any]) -> Event:
         told = {"type": kind, "t": round(self._clock.now(), 4), **fields}

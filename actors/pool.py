@@ -82,7 +82,8 @@ class Pool:
             for _ in range(min(missing, at_once - len(self._starting))):
                 self._launch()
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._changed.wait(), 1.0)
+                async with asyncio.timeout(1.0):
+                    await self._changed.wait()
 
     def _launch(self) -> None:
         launch = f"call-{uuid.uuid4().hex[:12]}"

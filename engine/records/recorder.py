@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from engine.records.outbox import WRITER_LOCK, is_of_this_boot, is_outbox
 from engine.records.reading import Entry, OutboxReader, ReaderLock, oldest, remove_written
@@ -34,6 +34,8 @@ DISK_SECONDS: Final = 30.0
 LIVE_BYTES: Final = 256 << 20
 """Of files that only a live view has not taken: what is older than that is of no use to it."""
 LIVE: Final = "redis"
+
+T = TypeVar("T")
 
 logger = logging.getLogger(__name__)
 
@@ -105,7 +107,7 @@ class Recorder:
         try:
             while True:
                 try:
-                    await asyncio.wait_for(asyncio.to_thread(self._look), DISK_SECONDS)
+                    await _from_disk(self._look)
                 except (OSError, TimeoutError) as error:
                     logger.error("the outbox cannot be looked at: %s", type(error).__name__)
                 except Exception:  # carrying goes on
@@ -197,14 +199,14 @@ class Recorder:
             reader.close()
 
     async def _resume(self, reader: OutboxReader, sink: Sink, status: SinkStatus) -> None:
-        first = await asyncio.wait_for(asyncio.to_thread(oldest, reader.folder), DISK_SECONDS)
+        first = await _from_disk(oldest, reader.folder)
         position = await sink.resume(reader.folder.name, first)
-        await asyncio.wait_for(asyncio.to_thread(reader.seek, position), DISK_SECONDS)
+        await _from_disk(reader.seek, position)
         self._note_place(reader, status)
 
     async def _carry(self, reader: OutboxReader, sink: Sink, status: SinkStatus) -> int:
         """One batch; how many records it had, none at the end. Raises SinkAway, OSError."""
-        entries = await asyncio.wait_for(asyncio.to_thread(reader.read, self._batch), DISK_SECONDS)
+        entries = await _from_disk(reader.read, self._batch)
         status.passed_over = reader.damaged
         if not entries:
             self._note_place(reader, status)
@@ -306,6 +308,12 @@ class Recorder:
         for followed in self._followed.values():
             followed.lock.release()
         self._followed.clear()
+
+
+async def _from_disk(work: Callable[..., T], *arguments: Any) -> T:
+    """What ``work`` gives, in a thread. Raises OSError, and TimeoutError where the disk hangs."""
+    async with asyncio.timeout(DISK_SECONDS):
+        return await asyncio.to_thread(work, *arguments)
 
 
 def _tell(followed: _Followed, text: str) -> None:

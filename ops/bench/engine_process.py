@@ -142,7 +142,8 @@ async def _stop(process: asyncio.subprocess.Process) -> list[Process]:
             os.kill(one.pid, signal.SIGKILL)
     await _becomes_true(lambda: not still_running(left), GONE_SECONDS)
     with contextlib.suppress(TimeoutError):
-        await asyncio.wait_for(process.wait(), GONE_SECONDS)
+        async with asyncio.timeout(GONE_SECONDS):
+            await process.wait()
     return left
 
 
