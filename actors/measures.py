@@ -10,7 +10,8 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
-from actors.exchange import Counts, Exchange
+from actors.active import Counts
+from actors.exchange import Exchange
 from engine.breaker import BreakerReading, StateName
 
 _HELP = {

@@ -24,7 +24,7 @@ BESIDE: Final = (
     "tests/callers",
     "tests/integration/operations",
     "tests/integration/reports",
-    "tests/integration/test_backup*.py",
+    "tests/integration/backup",
     "tests/integration/test_chat_providers.py",
     "tests/integration/test_cloud_chains.py",
     "tests/integration/test_demo_clinic.py",

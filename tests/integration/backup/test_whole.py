@@ -22,15 +22,8 @@ from ops.backup.throwaway_account import account
 from ops.jobs.job import Verdict
 from tests.backup_site.records import add_calls, count, fresh_database
 from tests.backup_site.stage import JOBS, Stage, forget_slot, new_stage
-from tests.postgres_server import running_postgres
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
 
 
 @pytest.fixture

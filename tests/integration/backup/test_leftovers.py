@@ -6,11 +6,9 @@ import asyncio
 import contextlib
 import fcntl
 import os
-import shutil
 import sys
-import tempfile
 import time
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
 import pytest
@@ -24,24 +22,9 @@ from ops.backup.restoring import Target, restore
 from ops.jobs.job import Verdict
 from tests.backup_site.records import fresh_database
 from tests.backup_site.stage import Stage, forget_slot, new_stage
-from tests.postgres_server import running_postgres
 
 pytestmark = pytest.mark.timeout(300)
 ROOT = Path(ops.__file__).parents[1]
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
-
-
-@pytest.fixture
-def ground() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="trunkline_leftovers"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import shutil
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -21,14 +18,6 @@ from tests.backup_site.stage import Stage, new_stage
 from tests.postgres_server import running_postgres
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture
-def ground() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="trunkline-clusters-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 async def kept(stage: Stage) -> dict[str, list[str]]:

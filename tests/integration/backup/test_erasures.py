@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import shutil
-import tempfile
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -18,32 +16,10 @@ from ops.backup.catalogue import read_catalogue, write_record
 from ops.backup.restoring import Restored, Target, restore
 from ops.jobs import erasure
 from ops.jobs.job import Verdict
-from tests.backup_site.records import fresh_database
-from tests.backup_site.stage import Stage, forget_slot, new_stage
-from tests.postgres_server import running_postgres
+from tests.backup_site.stage import Stage
 
 pytestmark = pytest.mark.timeout(300)
 ERASED = "+49000200"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
-
-
-@pytest.fixture
-async def stage(server: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    yield new_stage(await fresh_database(server), tmp_path / "site")
-    await forget_slot(server)
-
-
-@pytest.fixture
-def ground() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="trunkline-erasures-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 async def erase(stage: Stage) -> None:

@@ -4,10 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-import shutil
-import tempfile
 import time
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -16,31 +13,10 @@ import pytest
 from ops.backup.errors import WalMissing
 from ops.backup.restoring import Target, restore
 from ops.jobs.job import JobContext, Verdict
-from tests.backup_site.records import add_calls, fresh_database
-from tests.backup_site.stage import JOBS, Stage, forget_slot, new_stage
-from tests.postgres_server import running_postgres
+from tests.backup_site.records import add_calls
+from tests.backup_site.stage import JOBS, Stage
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
-
-
-@pytest.fixture
-async def stage(server: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    yield new_stage(await fresh_database(server), tmp_path / "site")
-    await forget_slot(server)
-
-
-@pytest.fixture
-def ground() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="trunkline-gaps-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 async def later(stage: Stage) -> float:

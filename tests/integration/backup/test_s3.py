@@ -16,17 +16,10 @@ from ops.jobs.job import Verdict
 from tests.backup_site.records import add_calls, fresh_database
 from tests.backup_site.s3_server import FaultyProxy, running_s3
 from tests.backup_site.stage import Stage, forget_slot, new_stage
-from tests.postgres_server import running_postgres
 
 pytestmark = pytest.mark.timeout(300)
 
 BUCKET = "trunkline-site"
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
 
 
 @pytest.fixture(scope="module")

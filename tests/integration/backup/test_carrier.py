@@ -6,8 +6,7 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import AsyncIterator, Callable, Iterator
-from pathlib import Path
+from collections.abc import Callable
 
 import asyncpg
 import pytest
@@ -19,23 +18,10 @@ from ops.jobs import wal
 from ops.jobs.job import Verdict
 from ops.jobs.running import run_job
 from ops.jobs.runs import Run
-from tests.backup_site.records import add_calls, fresh_database
-from tests.backup_site.stage import Stage, forget_slot, new_stage
-from tests.postgres_server import running_postgres
+from tests.backup_site.records import add_calls
+from tests.backup_site.stage import Stage
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
-
-
-@pytest.fixture
-async def stage(server: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    yield new_stage(await fresh_database(server), tmp_path / "site")
-    await forget_slot(server)
 
 
 async def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:

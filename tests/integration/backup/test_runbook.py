@@ -5,10 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import re
-import shutil
 import sys
-import tempfile
-from collections.abc import Iterator
 from pathlib import Path
 
 import asyncpg
@@ -21,7 +18,6 @@ from ops.backup.throwaway_account import account
 from tests.backup_site.records import add_calls, fresh_database
 from tests.backup_site.stage import Stage, forget_slot, new_stage
 from tests.ports import free_port
-from tests.postgres_server import running_postgres
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -45,20 +41,6 @@ assert sys.argv.pop(1) == "ops"
 group()
 """
 """Of the command line, what the page uses; the whole one has it too."""
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
-
-
-@pytest.fixture
-def ground() -> Iterator[Path]:
-    folder = Path(tempfile.mkdtemp(prefix="trunkline-runbook-"))
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def blocks() -> list[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import asyncpg
@@ -15,23 +14,10 @@ from ops.backup.bringing import bring
 from ops.backup.command import run_fetch
 from ops.backup.errors import BackupError, Damaged, KeyMismatch
 from ops.backup.programs import find_programs
-from tests.backup_site.records import count, fresh_database
-from tests.backup_site.stage import Stage, forget_slot, new_stage
-from tests.postgres_server import running_postgres
+from tests.backup_site.records import count
+from tests.backup_site.stage import Stage, new_stage
 
 pytestmark = pytest.mark.timeout(300)
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[str]:
-    with running_postgres() as url:
-        yield url
-
-
-@pytest.fixture
-async def stage(server: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    yield new_stage(await fresh_database(server), tmp_path / "site")
-    await forget_slot(server)
 
 
 def mode(file: Path) -> int:
