@@ -35,7 +35,7 @@ BESIDE: Final = (
     "tests/integration/test_migrations.py",
     "tests/integration/test_openai_speech.py",
     "tests/integration/test_privacy.py",
-    "tests/integration/test_records.py",
+    "tests/integration/records",
     "tests/integration/test_rehearsal.py",
     "tests/integration/test_remote_providers.py",
     "tests/integration/test_shop_tools_over_http.py",

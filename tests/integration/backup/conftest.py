@@ -1,4 +1,4 @@
-"""What the tests of backups share: a server, a site with a fresh database on it, a folder that other users can enter."""
+"""What the tests of backups share: a server, a site with a fresh database, a folder that other users can enter."""
 
 from __future__ import annotations
 
