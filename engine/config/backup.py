@@ -82,7 +82,12 @@ class BackupSettings:
         variable="BACKUP_WAL_SLOT",
     )
     level: int = setting(
-        1, "Compression (zstd).", unit="level", at_least=1, at_most=19, variable="BACKUP_COMPRESSION_LEVEL"
+        -3,
+        "Compression (zstd): a higher one makes smaller backups and takes longer, one below 0 is the other way round.",
+        unit="level",
+        at_least=-20,
+        at_most=19,
+        variable="BACKUP_COMPRESSION_LEVEL",
     )
     work_dir: Path | None = setting(
         None,

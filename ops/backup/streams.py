@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import hashlib
+import os
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from typing import Final, TypeVar, TypeVarTuple
 
@@ -15,6 +16,8 @@ from ops.backup.errors import Damaged
 BLOCK: Final = 1 << 20
 _SMALL: Final = 16 << 10
 """Bytes up to which a thread costs more than the work."""
+_THREADS: Final = min(4, len(os.sched_getaffinity(0)))
+"""That compress one stream."""
 _END: Final = None
 
 T = TypeVar("T")
@@ -75,8 +78,8 @@ async def read_ahead(source: AsyncIterable[bytes], blocks: int = 4) -> AsyncGene
 
 
 async def compressed(source: AsyncIterable[bytes], level: int) -> AsyncGenerator[bytes, None]:
-    """Zstandard."""
-    worker = zstandard.ZstdCompressor(level=level, write_checksum=False).compressobj()
+    """Zstandard, on a few threads of its own: the others of a backup leave no core for long."""
+    worker = zstandard.ZstdCompressor(level=level, write_checksum=False, threads=_THREADS).compressobj()
     async for block in in_blocks(source, BLOCK):
         if made := await on_thread(worker.compress, block):
             yield made

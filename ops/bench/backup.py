@@ -100,7 +100,7 @@ def _fill_report(report: Report, size: int, plain: list[float], made: list[Made]
     backup = made[-1].backup
     report.declared = {
         "server": f"PostgreSQL {backup.server_version}, its files and both copies on one disk",
-        "backup": "zstd level 1, AES-256-GCM, SHA-256, one stream, no copy between",
+        "backup": f"zstd level {Settings().backup.level}, AES-256-GCM, SHA-256, one stream, no copy between",
         "rounds": f"{len(made)}, medians",
     }
     ideal = median(plain)
