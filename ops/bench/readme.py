@@ -31,7 +31,7 @@ _TITLES: Final = {
     "takeover-words": "the same with real speech and the embedded recogniser: is a word lost?",
     "density": "as many calls as the limits allow",
     "endpointing": "the end of a turn: sentences with a pause in them, and without",
-    "records": "records: 2,000 events a second into PostgreSQL, and a minute without it",
+    "records": "records: 2,000 events a second into PostgreSQL, and an outage of it",
 }
 
 
