@@ -169,8 +169,9 @@ class _File:
                 self._to_the_disk()
 
     def _to_the_disk(self) -> None:
-        """Have the system begin to write it out now, so that ``flush`` has little to wait for; and a backup pushes
-        nothing that others read out of the memory."""
+        """Have the system begin to write it out now: ``flush`` then has little to wait for, and what is on the disk
+        leaves the memory to files that others read.
+        """
         with contextlib.suppress(OSError, AttributeError):  # not on every system
             length = self._written - self._on_its_way
             os.posix_fadvise(self._descriptor, self._on_its_way, length, os.POSIX_FADV_DONTNEED)

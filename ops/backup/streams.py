@@ -16,7 +16,7 @@ from ops.backup.errors import Damaged
 BLOCK: Final = 1 << 20
 _SMALL: Final = 16 << 10
 """Bytes up to which a thread costs more than the work."""
-_THREADS: Final = min(4, len(os.sched_getaffinity(0)))
+_THREADS: Final = min(4, os.cpu_count() or 1)
 """That compress one stream."""
 _END: Final = None
 

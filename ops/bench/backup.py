@@ -83,7 +83,7 @@ async def measure(megabytes: int, *, rounds: int = ROUNDS) -> Report:
             _progress("restoring")
             full = await check(site, made[-1].backup)
             combined = await check(site, incremental.backup)
-    _fill_report(report, size, plain, made)
+    _fill_report(report, size, plain, made, settings.backup.level)
     _restores(report, median(plain), full, combined, incremental=incremental, changed=changed)
     report.add("newest log not kept, worst while it is written without a pause", age, "s", at_most=RPO_SECONDS)
     return report
@@ -95,12 +95,12 @@ def settings_for(settings: Settings, folder: Path, key: Path | None) -> Settings
     return dataclasses.replace(settings, backup=changed)
 
 
-def _fill_report(report: Report, size: int, plain: list[float], made: list[Made]) -> None:
+def _fill_report(report: Report, size: int, plain: list[float], made: list[Made], level: int) -> None:
     base = [each.seconds["base"] for each in made]
     backup = made[-1].backup
     report.declared = {
         "server": f"PostgreSQL {backup.server_version}, its files and both copies on one disk",
-        "backup": f"zstd level {Settings().backup.level}, AES-256-GCM, SHA-256, one stream, no copy between",
+        "backup": f"zstd level {level}, AES-256-GCM, SHA-256, one stream, no copy between",
         "rounds": f"{len(made)}, medians",
     }
     ideal = median(plain)

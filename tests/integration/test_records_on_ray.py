@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -26,6 +25,7 @@ from ops.caller import Caller
 from ops.demonstration import FOLDER
 from ops.exchange import Exchange
 from tests.embedded import open_folder, settings_in
+from tests.waiting import until
 
 pytestmark = [pytest.mark.timeout(300), pytest.mark.asyncio(loop_scope="module")]
 
@@ -63,17 +63,6 @@ async def house() -> AsyncIterator[House]:
             yield House(running, folder, settings)
         assert running.left_behind == []
         assert database_url(settings) == redis_url(settings) == ""
-
-
-async def until(condition: Callable[[], Any], seconds: float = 60) -> Any:
-    async with asyncio.timeout(seconds):
-        while True:
-            found = condition()
-            if asyncio.iscoroutine(found):
-                found = await found
-            if found:
-                return found
-            await asyncio.sleep(0.1)
 
 
 async def row(house: House, call_id: str) -> Any:

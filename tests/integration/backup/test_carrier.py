@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import os
 import signal
-from collections.abc import Callable
 
 import asyncpg
 import pytest
@@ -20,16 +19,9 @@ from ops.jobs.running import run_job
 from ops.jobs.runs import Run
 from tests.backup_site.records import add_calls
 from tests.backup_site.stage import Stage
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
-
-
-async def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
-    for _ in range(int(seconds * 10)):
-        if holds():
-            return
-        await asyncio.sleep(0.1)
-    pytest.fail(f"not so within {seconds} s")
 
 
 async def again(url: str) -> asyncpg.Connection:

@@ -8,7 +8,7 @@ import fcntl
 import os
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -22,6 +22,7 @@ from ops.backup.restoring import Target, restore
 from ops.jobs.job import Verdict
 from tests.backup_site.records import fresh_database
 from tests.backup_site.stage import Stage, forget_slot, new_stage
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(300)
 ROOT = Path(ops.__file__).parents[1]
@@ -52,14 +53,6 @@ async def to_be_killed(stage: Stage, what: str, argument: str) -> AsyncIterator[
         if process.returncode is None:
             process.kill()
         await process.wait()
-
-
-async def until(holds: Callable[[], object], seconds: float = 60.0) -> None:
-    for _ in range(int(seconds * 10)):
-        if holds():
-            return
-        await asyncio.sleep(0.1)
-    pytest.fail(f"not so within {seconds} s")
 
 
 def programs_in(folder: Path, name: str) -> list[int]:

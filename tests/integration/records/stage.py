@@ -12,6 +12,7 @@ from engine.records.outbox import Outbox
 from engine.records.recorder import Recorder
 from engine.records.sink import Sink
 from engine.records.writer import DatabaseSink
+from tests.waiting import until
 
 
 def append(outbox: Outbox, records: Iterable[dict[str, Any]]) -> int:
@@ -36,17 +37,6 @@ async def recording(outbox: Outbox, *sinks: Sink) -> AsyncIterator[Recorder]:
     finally:
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-
-
-async def until(condition: Callable[[], Any], seconds: float = 60) -> None:
-    async with asyncio.timeout(seconds):
-        while True:
-            found = condition()
-            if asyncio.iscoroutine(found):
-                found = await found
-            if found:
-                return
-            await asyncio.sleep(0.05)
 
 
 async def written(outbox: Outbox, sink: Sink, count: int) -> None:

@@ -23,8 +23,9 @@ from engine.records.recorder import STATUS, Recorder
 from engine.records.segments import segments
 from engine.records.stream import STREAM, StreamSink
 from tests.embedded import Databases, open_folder
-from tests.integration.records.stage import all_of, append, count_all, database_sink, recording, until, written
+from tests.integration.records.stage import all_of, append, count_all, database_sink, recording, written
 from tests.records_stage import RecordedCall
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -12,8 +12,9 @@ import pytest
 
 from engine.records.outbox import Outbox
 from engine.records.writer import DatabaseSink
-from tests.integration.records.stage import all_of, append, count_all, database_sink, recording, until, written
+from tests.integration.records.stage import all_of, append, count_all, database_sink, recording, written
 from tests.records_stage import CALLER, RecordedCall
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 

@@ -9,8 +9,9 @@ import pytest
 
 from engine.records.outbox import Outbox
 from engine.records.stream import SESSION, STREAM, StreamSink
-from tests.integration.records.stage import append, recording, until, written
+from tests.integration.records.stage import append, recording, written
 from tests.records_stage import CALLER, RecordedCall
+from tests.waiting import until
 
 pytestmark = pytest.mark.timeout(180)
 
