@@ -14,6 +14,7 @@ from engine.agent.agent import AgentLimits, ToolAgent
 from engine.agent.playbook import Playbook
 from engine.agent.playbooks import Playbooks, language_of, spelling_of
 from engine.agent.ports import CallFacts
+from engine.agent.tokens import ModelTally
 from engine.agent.toolbox import open_tools
 from engine.agent.tools import ToolBox
 from engine.audio.blackbox import BlackBox
@@ -106,7 +107,7 @@ class CallWorkshop:
         """Everything one call needs."""
         settings, playbook = self._settings, self._playbooks.dialled(start.dialled)
         language = language_of(playbook, settings.dialogue.language)
-        facts = CallFacts(start.call_id, start.caller, start.dialled, language)
+        facts, tally = CallFacts(start.call_id, start.caller, start.dialled, language), ModelTally()
         return Parts(
             facts=facts,
             settings=settings.dialogue,
@@ -130,10 +131,12 @@ class CallWorkshop:
                 facts=facts,
                 limits=_limits(settings.dialogue),
                 clock=self._clock,
+                tally=tally,
             ),
             journal=journal,
             clock=self._clock,
             hints=playbook.hints,
+            tally=tally,
         )
 
     def _knowledge(self, playbook: Playbook, start: CallStart, leases: Leases) -> KnowledgeBase:

@@ -22,7 +22,7 @@ STAGES: Final = ("endpointing", "final_text", "first_token", "first_audio", "on_
 _CALL_COLUMNS: Final = (
     "id", "started_at", "ended_at", "caller", "dialled", "channel", "node", "playbook", "playbook_version", "language",
     "scenario", "outcome", "next", "ending_reason", "transfer_reason", "order_id", "booking_id", "turns",
-    "interruptions", "failures", "takeovers", "cost",
+    "interruptions", "failures", "takeovers", "cost", "model_asked", "model_unknown", "input_tokens", "output_tokens",
 )  # fmt: skip
 _TURN_COLUMNS: Final = (
     "event_id", "call_id", "call_started_at", "at", "turn", "speaker", "text", "confidence", "stages", "interrupted",
@@ -128,6 +128,10 @@ def call(identity: str, started_at: datetime, caller: str | None = "+99000000000
         "failures": 0,
         "takeovers": 0,
         "cost": {"stt": 0.01, "llm": 0.02, "tts": 0.005},
+        "model_asked": None,
+        "model_unknown": None,
+        "input_tokens": None,
+        "output_tokens": None,
     }
     unknown = set(columns) - set(row)
     assert not unknown, unknown
@@ -144,6 +148,9 @@ def some_calls(seed: int, begin: datetime, days: int, calls_a_day: int) -> Itera
         caller = f"+99{chance.randrange(10**9, 10**9 + 400)}"
         made = _KINDS[chance.randrange(len(_KINDS))](f"{seed}:{index}", started_at, caller, chance)
         made.call["cost"] = {part: round(chance.uniform(0.001, 0.03), 4) for part in ("stt", "llm", "tts")}
+        asked = sum(row["speaker"] == "caller" for row in made.turns)
+        made.call |= {"model_asked": asked, "model_unknown": 0}
+        made.call |= {"input_tokens": 400 * asked, "output_tokens": 20 * asked}
         yield made
 
 

@@ -44,6 +44,10 @@ class RecordedCall:
         stages = {"endpointing": 0.4, "first_audio": 0.6} if caller else {}
         return self.event("turn", turn=turn, caller=caller, agent=agent, interrupted=interrupted, stages=stages, **more)
 
+    def model_use(self, asked: int, unknown: int, tokens: tuple[int, int]) -> dict[str, Any]:
+        """What models used, as the field of a turn."""
+        return {"asked": asked, "unknown": unknown, "input_tokens": tokens[0], "output_tokens": tokens[1]}
+
     def tool(self, name: str, *, ok: bool = True, **more: Any) -> dict[str, Any]:
         return self.event("tool", **({"turn": 1, "name": name, "ok": ok, "seconds": 0.12, "arguments": {}} | more))
 

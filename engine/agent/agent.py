@@ -15,6 +15,7 @@ from engine.agent.ports import (
     AgentOutput,
     CallFacts,
     ChatDelta,
+    ChatDone,
     ChatModel,
     ChatRequest,
     Committed,
@@ -22,6 +23,7 @@ from engine.agent.ports import (
     Remember,
     Say,
     TextDelta,
+    TokensTold,
     ToolCall,
     ToolCallDelta,
     ToolFinished,
@@ -29,6 +31,7 @@ from engine.agent.ports import (
 )
 from engine.agent.result_ids import result_facts
 from engine.agent.said import Said
+from engine.agent.tokens import ModelTally
 from engine.agent.tools import CheckedCall, Finished, RefusedCallError, ToolBox, refused
 from engine.clock import Clock, LoopClock
 from engine.errors import ModelError
@@ -81,8 +84,11 @@ class ToolAgent:
         facts: CallFacts,
         limits: AgentLimits | None = None,
         clock: Clock | None = None,
+        tally: ModelTally | None = None,
     ) -> None:
+        """``tally``: where the model's tokens are counted."""
         self._model = model
+        self._tally = tally or ModelTally()
         self._playbook = playbook
         self._tools = tools
         self._facts = facts
@@ -169,21 +175,28 @@ class ToolAgent:
                 return
 
     async def _stream(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
-        """The model's output with a limit on each wait."""
-        stream = self._model.chat(request)
-        wait = self._limits.first_delta
+        """The model's output with a limit on each wait; its tokens are counted here."""
+        stream, asked = self._model.chat(request), self._tally.asked()
+        loop = asyncio.get_running_loop()
+        deadline = loop.time() + self._limits.first_delta
         try:
             while True:
                 try:
-                    async with asyncio.timeout(wait):
+                    async with asyncio.timeout_at(deadline):
                         delta = await anext(stream)
                 except StopAsyncIteration:
                     return
                 except TimeoutError as error:
                     raise ModelError("the model gave no output in time") from error
+                if isinstance(delta, TokensTold):
+                    asked.told(delta)
+                    continue
+                if isinstance(delta, ChatDone):
+                    asked.done(delta)
                 yield delta
-                wait = self._limits.next_delta
+                deadline = loop.time() + self._limits.next_delta
         finally:
+            asked.over()
             close = getattr(stream, "aclose", None)
             if close is not None:
                 await close()

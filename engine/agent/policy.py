@@ -17,7 +17,7 @@ from typing import Any
 from engine.agent.deciding import Desk
 from engine.agent.knowing import KnowledgeDesk
 from engine.agent.playbook import Playbook, load_playbook, rules_of
-from engine.agent.ports import ChatDelta, ChatDone, ChatRequest, TextDelta, ToolCall, ToolCallDelta
+from engine.agent.ports import ChatDelta, ChatDone, ChatRequest, TextDelta, TokensTold, ToolCall, ToolCallDelta
 from engine.agent.reading import SituationReader
 from engine.agent.replies import Sentences
 from engine.agent.rules import Decision
@@ -94,6 +94,7 @@ class PolicyModel:
         """See ``ChatModel.chat``."""
         if not self._businesses:
             raise ModelError("the policy was not started")
+        yield TokensTold(0, 0)  # rules have none, however far they come
         business = self._businesses.get(request.playbook) or next(iter(self._businesses.values()))
         situation = business.reader.read(request.messages)
         decision = await self._decide(business, situation, {spec.name: spec.parameters for spec in request.tools})
@@ -102,7 +103,7 @@ class PolicyModel:
         if decision.tool:
             arguments = json.dumps(decision.arguments or {}, ensure_ascii=False, default=str)
             yield ToolCallDelta(ToolCall(f"p{len(request.messages)}", decision.tool, arguments))
-        yield ChatDone("tool_calls" if decision.tool else "stop")
+        yield ChatDone("tool_calls" if decision.tool else "stop", 0, 0)
 
     async def close(self) -> None:
         """See ``ChatModel.close``."""

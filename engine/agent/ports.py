@@ -74,11 +74,29 @@ class ChatDone:
     """The answer is complete."""
 
     reason: Literal["stop", "tool_calls", "length"]
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: int | None = None
+    """What it took, as the provider counts; None: it does not say. A model that has no tokens says 0."""
+    output_tokens: int | None = None
 
 
-ChatDelta = TextDelta | ToolCallDelta | ChatDone
+@dataclass(frozen=True, slots=True)
+class TokensTold:
+    """What an answer has taken so far, in place of what was told of it before; no part of the answer itself.
+
+    It comes early where a provider tells early, so that it is known of an answer that is dropped or fails.
+    """
+
+    input_tokens: int | None = None
+    """None: the provider has not said."""
+    output_tokens: int | None = None
+    in_vain: bool = False
+    """This try has failed and another model is asked: that is all of it, and what follows is of the next try.
+
+    0 and 0: no provider took the request up.
+    """
+
+
+ChatDelta = TextDelta | ToolCallDelta | TokensTold | ChatDone
 
 
 class ChatModel(Protocol):
@@ -91,7 +109,10 @@ class ChatModel(Protocol):
         """Raises ModelError."""
 
     def chat(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
-        """The answer in pieces, ending with ChatDone. Raises ModelError. Closing the iterator stops the work."""
+        """The answer in pieces, ending with ChatDone. Raises ModelError. Closing the iterator stops the work.
+
+        TokensTold may come at any time, before ChatDone and before an error.
+        """
 
     async def close(self) -> None:
         """Let go of everything; idempotent."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from typing import Final
 
-from engine.agent.ports import ChatDelta, ChatDone, ChatRequest, TextDelta
+from engine.agent.ports import ChatDelta, ChatDone, ChatRequest, TextDelta, TokensTold
 
 _OPENINGS: Final = (
     "We have four summer tyres in that size and they can be ready at our shop in the centre of town",
@@ -43,13 +43,14 @@ class ScriptedModel:
     async def chat(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
         turns = sum(message.role == "user" for message in request.messages)
         words = self.reply(turns).split(" ")
+        heard = sum(len(message.content.split()) for message in request.messages)
+        yield TokensTold(input_tokens=heard)
         loop = asyncio.get_running_loop()
         due = loop.time() + self._first
         for place, word in enumerate(words):
             await asyncio.sleep(due - loop.time())  # against the clock: what a sleep is late by does not add up
             due += self._pause
             yield TextDelta(f" {word}" if place else word)
-        heard = sum(len(message.content.split()) for message in request.messages)
         yield ChatDone("stop", input_tokens=heard, output_tokens=len(words))
 
     async def close(self) -> None:

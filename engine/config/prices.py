@@ -35,8 +35,33 @@ class PriceSettings:
         at_most=_MOST,
         variable="PRICE_SYNTHESIS_1000_CHARACTERS",
     )
+    model_input_tokens: float = setting(
+        0.0,
+        "Price of 1,000,000 tokens that a chat model reads, whichever of a chain; 0: not counted.",
+        at_least=0,
+        at_most=_MOST,
+        variable="PRICE_LLM_INPUT_1000000_TOKENS",
+    )
+    model_output_tokens: float = setting(
+        0.0,
+        "Price of 1,000,000 tokens that a chat model writes; 0: not counted.",
+        at_least=0,
+        at_most=_MOST,
+        variable="PRICE_LLM_OUTPUT_1000000_TOKENS",
+    )
+
+    @property
+    def rates(self) -> tuple[float, float, float, float, float]:
+        """In the order of the query ``price_calls``."""
+        return (
+            self.telephony_minute,
+            self.recognition_minute,
+            self.synthesis_characters,
+            self.model_input_tokens,
+            self.model_output_tokens,
+        )
 
     @property
     def any(self) -> bool:
         """Whether there is something to count."""
-        return bool(self.telephony_minute or self.recognition_minute or self.synthesis_characters)
+        return any(self.rates)

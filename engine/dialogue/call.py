@@ -22,7 +22,7 @@ from engine.dialogue.keys import Keypad
 from engine.dialogue.listening import Heard, Listening
 from engine.dialogue.parts import Outcome, Parts
 from engine.dialogue.reply import Reply
-from engine.dialogue.report import tool_report, turn_report
+from engine.dialogue.report import tool_report, turn_report, use_report
 from engine.dialogue.timers import Timers
 from engine.dialogue.turns import TurnDetector
 from engine.errors import RecognitionError, SynthesisError, TrunklineError
@@ -275,7 +275,15 @@ class Call:
     def on_answered(self, reply: Reply, *, interrupted: bool) -> None:
         text = reply.heard()
         self._history.agent_said(text, interrupted=interrupted, before=reply.memory)
-        told = turn_report(self._turn, self._heard, reply.milestones, self._caller_text, text, interrupted=interrupted)
+        told = turn_report(
+            self._turn,
+            self._heard,
+            reply.milestones,
+            self._caller_text,
+            text,
+            interrupted=interrupted,
+            used=self._parts.tally.take(),
+        )
         self._journal("turn", told)
         self._heard, self._caller_text = None, ""
         if interrupted:
@@ -400,6 +408,8 @@ class Call:
         self._turn, self._started, self._prompts = checkpoint.turn, checkpoint.started, checkpoint.prompts
         self._state, self._caller_text = checkpoint.state, checkpoint.caller_text
         playout = self._parts.playout
+        if checkpoint.answering and not checkpoint.fixed:
+            self._parts.tally.add(None, None)  # what its model had used was known to that process alone
         if checkpoint.answering:
             last = checkpoint.segments[-1].end if checkpoint.segments else playout.position
             if last >= 0:  # nothing half synthesised: what lies behind the last piece belongs to no answer
@@ -425,5 +435,7 @@ class Call:
         await self._answering.close()
         await self._listening.close()
         await self._parts.agent.close()
+        if used := self._parts.tally.take():  # by an answer that nobody waited for
+            self._journal("model_use", use_report(used))
         if self._line is not None:
             self._line.close()

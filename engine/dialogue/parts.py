@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from engine.agent.ports import Agent, CallFacts, Phrases
+from engine.agent.tokens import ModelTally
 from engine.audio.blackbox import BlackBox
 from engine.audio.playout import Playout
 from engine.clock import Clock
@@ -43,3 +44,5 @@ class Parts:
     journal: Journal
     clock: Clock
     hints: tuple[str, ...] = ()
+    tally: ModelTally = field(default_factory=ModelTally)
+    """Where the agent counts the tokens of its models."""

@@ -2,19 +2,29 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 from engine.agent.ports import ToolFinished
+from engine.agent.tokens import ModelUse
 from engine.dialogue.listening import Heard
 from engine.dialogue.reply import Milestones
 
 
 def turn_report(
-    turn: int, heard: Heard | None, milestones: Milestones, caller: str, agent: str, *, interrupted: bool
+    turn: int,
+    heard: Heard | None,
+    milestones: Milestones,
+    caller: str,
+    agent: str,
+    *,
+    interrupted: bool,
+    used: ModelUse,
 ) -> dict[str, Any]:
     """Fields of the event "turn". Its stages are seconds from the end of the caller's speech.
 
-    ``caller`` and ``agent``: what each said; ``heard`` is None where the caller did not speak.
+    ``caller`` and ``agent``: what each said; ``heard`` is None where the caller did not speak. ``used``: by models
+    since the turn before.
     """
     stages: dict[str, float] = {}
     if heard is not None:
@@ -29,7 +39,12 @@ def turn_report(
     told = {"turn": turn, "caller": caller, "agent": agent, "interrupted": interrupted, "stages": stages}
     if heard is not None and heard.confidence is not None:
         told["confidence"] = round(heard.confidence, 3)
-    return told
+    return told | use_report(used)
+
+
+def use_report(used: ModelUse) -> dict[str, Any]:
+    """What models have used, as a field of the event "turn", or as the event "model_use" after the last turn."""
+    return {"model_use": asdict(used)}
 
 
 def tool_report(turn: int, tool: ToolFinished) -> dict[str, Any]:

@@ -86,9 +86,9 @@ async def ask(model: ChatModel, call: JudgedCall, *, timeout: float = SECONDS) -
     try:
         scores = judgement_of(text)
     except AnswerRefused as error:
-        error.tokens = used.input_tokens + used.output_tokens
+        error.tokens = (used.input_tokens or 0) + (used.output_tokens or 0)
         raise
-    return Judgement(scores, used.input_tokens, used.output_tokens)
+    return Judgement(scores, used.input_tokens or 0, used.output_tokens or 0)
 
 
 def request_of(call: JudgedCall) -> ChatRequest:

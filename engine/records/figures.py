@@ -73,6 +73,7 @@ def figures_of(
         "latency": {label(row["stage"]): {"count": row["count"], **_quantiles(row)} for row in latency},
         "tools": _tools(tools),
         "cost": _sums(cost),
+        "model": _model(calls),
         "quality": {
             "scored": calls["scored"],
             "mean": _rounded(calls["quality"], 4),
@@ -109,6 +110,13 @@ def _tools(rows: Iterable[Row]) -> dict[str, Any]:
     for tool in found.values():
         tool["failure_share"] = round(tool["failures"] / tool["count"], 4)
     return found
+
+
+def _model(calls: Row) -> dict[str, int | None]:
+    """Requests to chat models and their tokens; None: nobody told any."""
+    tokens = {name: None if calls[name] is None else int(calls[name]) for name in ("input_tokens", "output_tokens")}
+    counts = ("model_asked", "model_unknown", "model_not_recorded")
+    return {name.removeprefix("model_"): int(calls[name]) for name in counts} | tokens
 
 
 def _sums(rows: Iterable[Row]) -> dict[str, float]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -23,6 +23,7 @@ _ENDS: Final = frozenset({"end_call"})
 _ORDER: Final = ("order_number", "draft_number", "order_id")
 _BOOKING: Final = ("booking_id", "appointment_id")
 _LONGEST_TEXT: Final = 100_000
+_LARGEST_COUNT: Final = 2**31 - 1
 
 
 class PoisonEventError(ValueError):
@@ -62,6 +63,22 @@ class TurnRow:
     confidence: float | None
     stages: str
     interrupted: bool
+    model_asked: int | None = None
+    model_unknown: int | None = None
+    input_tokens: int | None = None
+    output_tokens: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ModelUseRow:
+    """What models used after the last turn. Each is None where it is not known."""
+
+    key: CallKey
+    event_id: uuid.UUID
+    model_asked: int | None
+    model_unknown: int | None
+    input_tokens: int | None
+    output_tokens: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,6 +145,7 @@ class Rows:
     tools: list[ToolRow] = field(default_factory=list)
     done: list[Done] = field(default_factory=list)
     marks: list[Mark] = field(default_factory=list)
+    model_uses: list[ModelUseRow] = field(default_factory=list)
     callbacks: list[CallbackRow] = field(default_factory=list)
     endings: list[Ending] = field(default_factory=list)
 
@@ -152,7 +170,7 @@ def add(rows: Rows, record: Mapping[str, Any]) -> None:
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
         raise PoisonEventError(f"no row can be made of an event {kind!r}: {type(error).__name__}") from error
     rows.keys[key] = None
-    for part in ("facts", "turns", "tools", "done", "marks", "callbacks", "endings"):
+    for part in ("facts", "turns", "tools", "done", "marks", "model_uses", "callbacks", "endings"):
         getattr(rows, part).extend(getattr(made, part))
 
 
@@ -173,7 +191,22 @@ def _turn(key: CallKey, event_id: uuid.UUID, at: datetime, event: Mapping[str, A
     if caller:
         heard = None if confidence is None else float(confidence)
         rows.insert(0, TurnRow(key, event_id, at, turn, "caller", caller, heard, "{}" if rows else stages, False))
+    rows[-1] = replace(rows[-1], **_use(event))
     return Rows(turns=rows)
+
+
+def _use(event: Mapping[str, Any]) -> dict[str, Any]:
+    """Columns of what models used; all None where an earlier release wrote the event."""
+    told = _mapping(event.get("model_use"))
+    asked, unknown = _count(told.get("asked")), _count(told.get("unknown"))
+    counts = {name: _count(told.get(name)) for name in ("input_tokens", "output_tokens")}
+    if asked and asked == unknown:  # no provider has told all; what none has told anything of is not 0
+        counts = {name: value or None for name, value in counts.items()}
+    return {"model_asked": asked, "model_unknown": unknown, **counts}
+
+
+def _model_use(key: CallKey, event_id: uuid.UUID, _at: datetime, event: Mapping[str, Any]) -> Rows:
+    return Rows(model_uses=[ModelUseRow(key, event_id, **_use(event))])
 
 
 def _tool(key: CallKey, event_id: uuid.UUID, at: datetime, event: Mapping[str, Any]) -> Rows:
@@ -228,6 +261,7 @@ _MAKERS: Final = {
     "tool": _tool,
     "failure": _mark,
     "takeover": _mark,
+    "model_use": _model_use,
     "ended": _ended,
     "refused": _refused,
 }
@@ -241,6 +275,10 @@ def _is_customer(slot: str) -> bool:
 def _first(result: Mapping[str, Any], names: tuple[str, ...]) -> str | None:
     found = next((result[name] for name in names if result.get(name)), None)
     return None if found is None else _text(found)
+
+
+def _count(value: object) -> int | None:
+    return value if isinstance(value, int) and 0 <= value <= _LARGEST_COUNT else None
 
 
 def _mapping(value: object) -> Mapping[str, Any]:

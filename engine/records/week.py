@@ -67,6 +67,15 @@ class WeekFigures:
                 found[name] = found.get(name, 0) + value
         return dict(sorted(found.items(), key=lambda item: (-item[1], item[0])))
 
+    def model_use(self) -> dict[str, int]:
+        """Requests to chat models and their tokens, as far as they were told; what nobody told is not there."""
+        found: dict[str, int] = {}
+        for day in self.week.days:
+            for name, value in self.day(day, "model").items():
+                if value is not None:
+                    found[name] = found.get(name, 0) + value
+        return found
+
     def hours(self) -> list[int]:
         """Calls by the hour in which they began, of the business's time zone: 24 of them."""
         lists = [self.days.get(day, {}).get("hours", [0] * 24) for day in self.week.days]

@@ -37,7 +37,8 @@ _POISON: Final = ("22", "23", "54")
 """Classes of SQLSTATE that lie in the row, not in the server."""
 
 # Fields of the rows, in the order in which their statements take them.
-_TURN: Final = ("event_id", "at", "turn", "speaker", "text", "confidence", "stages", "interrupted")
+_USE: Final = ("model_asked", "model_unknown", "input_tokens", "output_tokens")
+_TURN: Final = ("event_id", "at", "turn", "speaker", "text", "confidence", "stages", "interrupted", *_USE)
 _TOOL: Final = ("event_id", "at", "turn", "name", "arguments", "result", "duration_s", "success", "error")
 _ENDING: Final = ("at", "next", "reason", "transfer_reason", "outcome")
 
@@ -210,6 +211,9 @@ async def _execute(connection: Any, rows: Rows, erased: Callable[[str, float], b
         await _tell_done(connection, rows.done)
     for mark in rows.marks:
         await run(queries()["mark"], mark.key.id, mark.key.started_at, mark.event_id, mark.kind)
+    for use in rows.model_uses:
+        told = (getattr(use, name) for name in _USE)
+        await run(queries()["add_model_use"], use.key.id, use.key.started_at, use.event_id, *told)
     if rows.callbacks:
         ids, keys_of, at = (
             _columns(rows.callbacks, "event_id")[0],

@@ -8,7 +8,7 @@ from collections.abc import AsyncGenerator, AsyncIterator, Sequence
 from contextlib import aclosing
 from typing import cast
 
-from engine.agent.ports import ChatDelta, ChatModel, ChatRequest
+from engine.agent.ports import ChatDelta, ChatModel, ChatRequest, TokensTold
 from engine.errors import BreakerOpen, ConfigurationError, ModelError, ModelRefused
 from engine.speech.chain import Failures, Member, check_all, close_all, start_all
 
@@ -20,6 +20,7 @@ class ModelChain:
 
     An answer has one author: when a member fails after its first output, the failure is raised, and whoever asked
     decides whether to ask again. A request that a member refuses goes on to the next without counting against it.
+    The tokens of a member that failed are told before the next one is asked.
     """
 
     def __init__(self, members: Sequence[Member[ChatModel]]) -> None:
@@ -37,21 +38,27 @@ class ModelChain:
     async def chat(self, request: ChatRequest) -> AsyncGenerator[ChatDelta, None]:
         failures = Failures()
         for member in self.members:
-            begun = False
+            begun, told = False, TokensTold()
             try:
                 async with aclosing(self._asked(member, request)) as deltas:
                     async for delta in deltas:
-                        begun = True
+                        if isinstance(delta, TokensTold):
+                            told = TokensTold() if delta.in_vain else delta
+                        else:
+                            begun = True
                         yield delta
             except (ModelError, BreakerOpen) as error:
                 if begun:
                     error.outside = member.outside
                     raise
                 failures.add(member.name, error, outside=member.outside)
-                if isinstance(error, ModelError):
-                    logger.warning("%s did not answer: %s", member.name, error)
+                if isinstance(error, BreakerOpen):
+                    continue
+                logger.warning("%s did not answer: %s", member.name, error)
             else:
                 return
+            yield TokensTold(told.input_tokens, told.output_tokens, in_vain=True)
+        yield TokensTold(0, 0)  # nobody else is asked
         raised = ModelError(f"no chat model answers ({failures.told()})")
         raised.retryable, raised.outside = failures.retryable, failures.outside
         raise raised
@@ -66,7 +73,8 @@ class ModelChain:
             async with member.breaker.attempt() as attempt, aclosing(_stream(member.provider, request)) as deltas:
                 try:
                     async for delta in deltas:
-                        attempt.worked()
+                        if not isinstance(delta, TokensTold):
+                            attempt.worked()
                         yield delta
                 except ModelError as error:
                     if self._closing:  # we tore it down ourselves: no word on how the member is

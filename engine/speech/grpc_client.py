@@ -15,7 +15,7 @@ from collections.abc import AsyncIterator, Iterable
 import grpc
 import grpc.aio
 
-from engine.agent.ports import ChatDelta, ChatDone, ChatRequest, TextDelta, ToolCall, ToolCallDelta
+from engine.agent.ports import ChatDelta, ChatDone, ChatRequest, TextDelta, TokensTold, ToolCall, ToolCallDelta
 from engine.errors import LeaseError, ModelError, RecognitionError, SynthesisError
 from engine.speech import trunkline_speech_pb2 as pb
 from engine.speech import trunkline_speech_pb2_grpc as rpc
@@ -251,19 +251,24 @@ class GrpcChatModel(_Remote):
 
     async def chat(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:
         message = chat_message(request)
-        begun = False
+        begun, told = False, TokensTold()
         lease: Lease | None = None
         for attempt in range(1, ATTEMPTS + 1):
             try:
                 lease = await self._replica(lease, attempt)
             except LeaseError as error:
+                yield TokensTold(0, 0)
                 raise ModelError(str(error)) from error
             stub = rpc.ChatModelStub(self._channels.to(lease.address))  # type: ignore[no-untyped-call]
             call = stub.Chat(message)
             try:
                 async for response in call:
-                    begun = True
-                    yield _delta(response)
+                    delta = _delta(response)
+                    if isinstance(delta, TokensTold):
+                        told = TokensTold() if delta.in_vain else delta
+                    else:
+                        begun = True
+                    yield delta
             except grpc.aio.AioRpcError as error:
                 another = _may_help(error)
                 if another:
@@ -276,6 +281,8 @@ class GrpcChatModel(_Remote):
                 return
             finally:
                 call.cancel()
+            yield TokensTold(told.input_tokens, told.output_tokens, in_vain=True)
+            told = TokensTold()
 
 
 def chat_message(request: ChatRequest) -> pb.ChatRequest:
@@ -305,9 +312,19 @@ def _delta(response: pb.ChatResponse) -> ChatDelta:
     if kind == "tool_call":
         call = response.tool_call
         return ToolCallDelta(ToolCall(call.id, call.name, call.arguments))
+    if kind == "tokens":
+        return TokensTold(*_counts(response.tokens), in_vain=response.tokens.in_vain)
     done = response.done
     reason = done.reason if done.reason in {"stop", "tool_calls", "length"} else "stop"
-    return ChatDone(reason, done.input_tokens, done.output_tokens)  # type: ignore[arg-type]
+    return ChatDone(reason, *_counts(done))  # type: ignore[arg-type]
+
+
+def _counts(told: pb.ChatDone | pb.TokensTold) -> tuple[int | None, int | None]:
+    """Tokens in and out; None where they were not told."""
+    return (
+        told.input_tokens if told.HasField("input_tokens") else None,
+        told.output_tokens if told.HasField("output_tokens") else None,
+    )
 
 
 def _may_help(error: grpc.aio.AioRpcError) -> bool:

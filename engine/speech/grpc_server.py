@@ -11,7 +11,17 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from engine.agent.ports import ChatDelta, ChatModel, ChatRequest, Message, TextDelta, ToolCall, ToolCallDelta, ToolSpec
+from engine.agent.ports import (
+    ChatDelta,
+    ChatModel,
+    ChatRequest,
+    Message,
+    TextDelta,
+    TokensTold,
+    ToolCall,
+    ToolCallDelta,
+    ToolSpec,
+)
 from engine.errors import ConfigurationError, TrunklineError
 from engine.knowledge.grpc_server import add_knowledge
 from engine.knowledge.port import Shelves
@@ -167,6 +177,12 @@ def _response(delta: ChatDelta) -> pb.ChatResponse:
     if isinstance(delta, ToolCallDelta):
         call = delta.call
         return pb.ChatResponse(tool_call=pb.ToolCall(id=call.id, name=call.name, arguments=call.arguments))
+    if isinstance(delta, TokensTold):
+        return pb.ChatResponse(
+            tokens=pb.TokensTold(
+                input_tokens=delta.input_tokens, output_tokens=delta.output_tokens, in_vain=delta.in_vain
+            )
+        )
     return pb.ChatResponse(
         done=pb.ChatDone(reason=delta.reason, input_tokens=delta.input_tokens, output_tokens=delta.output_tokens)
     )

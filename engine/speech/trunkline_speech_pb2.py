@@ -24,7 +24,7 @@ _sym_db = _symbol_database.Default()
 
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$engine/speech/trunkline_speech.proto\x12\x13trunkline.speech.v1\"\xfe\x01\n\x10RecognizeRequest\x12\x30\n\x04open\x18\x01 \x01(\x0b\x32 .trunkline.speech.v1.OpenSessionH\x00\x12\x34\n\x05\x62\x65gin\x18\x02 \x01(\x0b\x32#.trunkline.speech.v1.BeginUtteranceH\x00\x12\x0f\n\x05\x61udio\x18\x03 \x01(\x0cH\x00\x12\x34\n\x05\x66lush\x18\x04 \x01(\x0b\x32#.trunkline.speech.v1.FlushUtteranceH\x00\x12\x30\n\x03\x65nd\x18\x05 \x01(\x0b\x32!.trunkline.speech.v1.EndUtteranceH\x00\x42\t\n\x07request\"Q\n\x0bOpenSession\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\r\n\x05hints\x18\x03 \x03(\t\x12\x10\n\x08partials\x18\x04 \x01(\x08\"#\n\x0e\x42\x65ginUtterance\x12\x11\n\tutterance\x18\x01 \x01(\r\"\x1f\n\x0e\x46lushUtterance\x12\r\n\x05\x66lush\x18\x01 \x01(\r\"\x0e\n\x0c\x45ndUtterance\"|\n\x11RecognizeResponse\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\r\n\x05\x66lush\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x17\n\nconfidence\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12\x0f\n\x07seconds\x18\x05 \x01(\x02\x42\r\n\x0b_confidence\"v\n\x11SynthesizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05speed\x18\x04 \x01(\x02\x12\x0f\n\x07\x63\x61ll_id\x18\x05 \x01(\t\x12\x12\n\nfirst_only\x18\x06 \x01(\x08\"#\n\x12SynthesizeResponse\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\"\x8a\x01\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x31\n\ntool_calls\x18\x03 \x03(\x0b\x32\x1d.trunkline.speech.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\x13\n\x0binterrupted\x18\x05 \x01(\x08\"7\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"A\n\x08ToolSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\"\xa4\x01\n\x0b\x43hatRequest\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .trunkline.speech.v1.ChatMessage\x12,\n\x05tools\x18\x02 \x03(\x0b\x32\x1d.trunkline.speech.v1.ToolSpec\x12\x0f\n\x07\x63\x61ll_id\x18\x03 \x01(\t\x12\x10\n\x08playbook\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\"\x8d\x01\n\x0c\x43hatResponse\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x32\n\ttool_call\x18\x02 \x01(\x0b\x32\x1d.trunkline.speech.v1.ToolCallH\x00\x12-\n\x04\x64one\x18\x03 \x01(\x0b\x32\x1d.trunkline.speech.v1.ChatDoneH\x00\x42\n\n\x08response\"G\n\x08\x43hatDone\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x14\n\x0cinput_tokens\x18\x02 \x01(\r\x12\x15\n\routput_tokens\x18\x03 \x01(\r\"P\n\rSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x10\n\x08playbook\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x04 \x01(\t\"A\n\x0eSearchResponse\x12/\n\x04hits\x18\x01 \x03(\x0b\x32!.trunkline.speech.v1.KnowledgeHit\"R\n\x0cKnowledgeHit\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x02\x12\n\n\x02\x62y\x18\x05 \x01(\t2n\n\x0cSpeechToText\x12^\n\tRecognize\x12%.trunkline.speech.v1.RecognizeRequest\x1a&.trunkline.speech.v1.RecognizeResponse(\x01\x30\x01\x32o\n\x0cTextToSpeech\x12_\n\nSynthesize\x12&.trunkline.speech.v1.SynthesizeRequest\x1a\'.trunkline.speech.v1.SynthesizeResponse0\x01\x32Z\n\tChatModel\x12M\n\x04\x43hat\x12 .trunkline.speech.v1.ChatRequest\x1a!.trunkline.speech.v1.ChatResponse0\x01\x32^\n\tKnowledge\x12Q\n\x06Search\x12\".trunkline.speech.v1.SearchRequest\x1a#.trunkline.speech.v1.SearchResponseb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n$engine/speech/trunkline_speech.proto\x12\x13trunkline.speech.v1\"\xfe\x01\n\x10RecognizeRequest\x12\x30\n\x04open\x18\x01 \x01(\x0b\x32 .trunkline.speech.v1.OpenSessionH\x00\x12\x34\n\x05\x62\x65gin\x18\x02 \x01(\x0b\x32#.trunkline.speech.v1.BeginUtteranceH\x00\x12\x0f\n\x05\x61udio\x18\x03 \x01(\x0cH\x00\x12\x34\n\x05\x66lush\x18\x04 \x01(\x0b\x32#.trunkline.speech.v1.FlushUtteranceH\x00\x12\x30\n\x03\x65nd\x18\x05 \x01(\x0b\x32!.trunkline.speech.v1.EndUtteranceH\x00\x42\t\n\x07request\"Q\n\x0bOpenSession\x12\x0f\n\x07\x63\x61ll_id\x18\x01 \x01(\t\x12\x10\n\x08language\x18\x02 \x01(\t\x12\r\n\x05hints\x18\x03 \x03(\t\x12\x10\n\x08partials\x18\x04 \x01(\x08\"#\n\x0e\x42\x65ginUtterance\x12\x11\n\tutterance\x18\x01 \x01(\r\"\x1f\n\x0e\x46lushUtterance\x12\r\n\x05\x66lush\x18\x01 \x01(\r\"\x0e\n\x0c\x45ndUtterance\"|\n\x11RecognizeResponse\x12\x11\n\tutterance\x18\x01 \x01(\r\x12\r\n\x05\x66lush\x18\x02 \x01(\r\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\x17\n\nconfidence\x18\x04 \x01(\x02H\x00\x88\x01\x01\x12\x0f\n\x07seconds\x18\x05 \x01(\x02\x42\r\n\x0b_confidence\"v\n\x11SynthesizeRequest\x12\x0c\n\x04text\x18\x01 \x01(\t\x12\r\n\x05voice\x18\x02 \x01(\t\x12\x10\n\x08language\x18\x03 \x01(\t\x12\r\n\x05speed\x18\x04 \x01(\x02\x12\x0f\n\x07\x63\x61ll_id\x18\x05 \x01(\t\x12\x12\n\nfirst_only\x18\x06 \x01(\x08\"#\n\x12SynthesizeResponse\x12\r\n\x05\x61udio\x18\x01 \x01(\x0c\"\x8a\x01\n\x0b\x43hatMessage\x12\x0c\n\x04role\x18\x01 \x01(\t\x12\x0f\n\x07\x63ontent\x18\x02 \x01(\t\x12\x31\n\ntool_calls\x18\x03 \x03(\x0b\x32\x1d.trunkline.speech.v1.ToolCall\x12\x14\n\x0ctool_call_id\x18\x04 \x01(\t\x12\x13\n\x0binterrupted\x18\x05 \x01(\x08\"7\n\x08ToolCall\x12\n\n\x02id\x18\x01 \x01(\t\x12\x0c\n\x04name\x18\x02 \x01(\t\x12\x11\n\targuments\x18\x03 \x01(\t\"A\n\x08ToolSpec\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x13\n\x0b\x64\x65scription\x18\x02 \x01(\t\x12\x12\n\nparameters\x18\x03 \x01(\t\"\xa4\x01\n\x0b\x43hatRequest\x12\x32\n\x08messages\x18\x01 \x03(\x0b\x32 .trunkline.speech.v1.ChatMessage\x12,\n\x05tools\x18\x02 \x03(\x0b\x32\x1d.trunkline.speech.v1.ToolSpec\x12\x0f\n\x07\x63\x61ll_id\x18\x03 \x01(\t\x12\x10\n\x08playbook\x18\x04 \x01(\t\x12\x10\n\x08language\x18\x05 \x01(\t\"\xc0\x01\n\x0c\x43hatResponse\x12\x0e\n\x04text\x18\x01 \x01(\tH\x00\x12\x32\n\ttool_call\x18\x02 \x01(\x0b\x32\x1d.trunkline.speech.v1.ToolCallH\x00\x12-\n\x04\x64one\x18\x03 \x01(\x0b\x32\x1d.trunkline.speech.v1.ChatDoneH\x00\x12\x31\n\x06tokens\x18\x04 \x01(\x0b\x32\x1f.trunkline.speech.v1.TokensToldH\x00\x42\n\n\x08response\"t\n\x08\x43hatDone\x12\x0e\n\x06reason\x18\x01 \x01(\t\x12\x19\n\x0cinput_tokens\x18\x02 \x01(\rH\x00\x88\x01\x01\x12\x1a\n\routput_tokens\x18\x03 \x01(\rH\x01\x88\x01\x01\x42\x0f\n\r_input_tokensB\x10\n\x0e_output_tokens\"w\n\nTokensTold\x12\x19\n\x0cinput_tokens\x18\x01 \x01(\rH\x00\x88\x01\x01\x12\x1a\n\routput_tokens\x18\x02 \x01(\rH\x01\x88\x01\x01\x12\x0f\n\x07in_vain\x18\x03 \x01(\x08\x42\x0f\n\r_input_tokensB\x10\n\x0e_output_tokens\"P\n\rSearchRequest\x12\r\n\x05query\x18\x01 \x01(\t\x12\r\n\x05limit\x18\x02 \x01(\r\x12\x10\n\x08playbook\x18\x03 \x01(\t\x12\x0f\n\x07\x63\x61ll_id\x18\x04 \x01(\t\"A\n\x0eSearchResponse\x12/\n\x04hits\x18\x01 \x03(\x0b\x32!.trunkline.speech.v1.KnowledgeHit\"R\n\x0cKnowledgeHit\x12\n\n\x02id\x18\x01 \x01(\t\x12\r\n\x05title\x18\x02 \x01(\t\x12\x0c\n\x04text\x18\x03 \x01(\t\x12\r\n\x05score\x18\x04 \x01(\x02\x12\n\n\x02\x62y\x18\x05 \x01(\t2n\n\x0cSpeechToText\x12^\n\tRecognize\x12%.trunkline.speech.v1.RecognizeRequest\x1a&.trunkline.speech.v1.RecognizeResponse(\x01\x30\x01\x32o\n\x0cTextToSpeech\x12_\n\nSynthesize\x12&.trunkline.speech.v1.SynthesizeRequest\x1a\'.trunkline.speech.v1.SynthesizeResponse0\x01\x32Z\n\tChatModel\x12M\n\x04\x43hat\x12 .trunkline.speech.v1.ChatRequest\x1a!.trunkline.speech.v1.ChatResponse0\x01\x32^\n\tKnowledge\x12Q\n\x06Search\x12\".trunkline.speech.v1.SearchRequest\x1a#.trunkline.speech.v1.SearchResponseb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -56,21 +56,23 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_CHATREQUEST']._serialized_start=1036
   _globals['_CHATREQUEST']._serialized_end=1200
   _globals['_CHATRESPONSE']._serialized_start=1203
-  _globals['_CHATRESPONSE']._serialized_end=1344
-  _globals['_CHATDONE']._serialized_start=1346
-  _globals['_CHATDONE']._serialized_end=1417
-  _globals['_SEARCHREQUEST']._serialized_start=1419
-  _globals['_SEARCHREQUEST']._serialized_end=1499
-  _globals['_SEARCHRESPONSE']._serialized_start=1501
-  _globals['_SEARCHRESPONSE']._serialized_end=1566
-  _globals['_KNOWLEDGEHIT']._serialized_start=1568
-  _globals['_KNOWLEDGEHIT']._serialized_end=1650
-  _globals['_SPEECHTOTEXT']._serialized_start=1652
-  _globals['_SPEECHTOTEXT']._serialized_end=1762
-  _globals['_TEXTTOSPEECH']._serialized_start=1764
-  _globals['_TEXTTOSPEECH']._serialized_end=1875
-  _globals['_CHATMODEL']._serialized_start=1877
-  _globals['_CHATMODEL']._serialized_end=1967
-  _globals['_KNOWLEDGE']._serialized_start=1969
-  _globals['_KNOWLEDGE']._serialized_end=2063
+  _globals['_CHATRESPONSE']._serialized_end=1395
+  _globals['_CHATDONE']._serialized_start=1397
+  _globals['_CHATDONE']._serialized_end=1513
+  _globals['_TOKENSTOLD']._serialized_start=1515
+  _globals['_TOKENSTOLD']._serialized_end=1634
+  _globals['_SEARCHREQUEST']._serialized_start=1636
+  _globals['_SEARCHREQUEST']._serialized_end=1716
+  _globals['_SEARCHRESPONSE']._serialized_start=1718
+  _globals['_SEARCHRESPONSE']._serialized_end=1783
+  _globals['_KNOWLEDGEHIT']._serialized_start=1785
+  _globals['_KNOWLEDGEHIT']._serialized_end=1867
+  _globals['_SPEECHTOTEXT']._serialized_start=1869
+  _globals['_SPEECHTOTEXT']._serialized_end=1979
+  _globals['_TEXTTOSPEECH']._serialized_start=1981
+  _globals['_TEXTTOSPEECH']._serialized_end=2092
+  _globals['_CHATMODEL']._serialized_start=2094
+  _globals['_CHATMODEL']._serialized_end=2184
+  _globals['_KNOWLEDGE']._serialized_start=2186
+  _globals['_KNOWLEDGE']._serialized_end=2280
 # @@protoc_insertion_point(module_scope)

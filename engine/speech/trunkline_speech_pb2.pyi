@@ -133,14 +133,16 @@ class ChatRequest(_message.Message):
     def __init__(self, messages: _Optional[_Iterable[_Union[ChatMessage, _Mapping]]] = ..., tools: _Optional[_Iterable[_Union[ToolSpec, _Mapping]]] = ..., call_id: _Optional[str] = ..., playbook: _Optional[str] = ..., language: _Optional[str] = ...) -> None: ...
 
 class ChatResponse(_message.Message):
-    __slots__ = ("text", "tool_call", "done")
+    __slots__ = ("text", "tool_call", "done", "tokens")
     TEXT_FIELD_NUMBER: _ClassVar[int]
     TOOL_CALL_FIELD_NUMBER: _ClassVar[int]
     DONE_FIELD_NUMBER: _ClassVar[int]
+    TOKENS_FIELD_NUMBER: _ClassVar[int]
     text: str
     tool_call: ToolCall
     done: ChatDone
-    def __init__(self, text: _Optional[str] = ..., tool_call: _Optional[_Union[ToolCall, _Mapping]] = ..., done: _Optional[_Union[ChatDone, _Mapping]] = ...) -> None: ...
+    tokens: TokensTold
+    def __init__(self, text: _Optional[str] = ..., tool_call: _Optional[_Union[ToolCall, _Mapping]] = ..., done: _Optional[_Union[ChatDone, _Mapping]] = ..., tokens: _Optional[_Union[TokensTold, _Mapping]] = ...) -> None: ...
 
 class ChatDone(_message.Message):
     __slots__ = ("reason", "input_tokens", "output_tokens")
@@ -151,6 +153,16 @@ class ChatDone(_message.Message):
     input_tokens: int
     output_tokens: int
     def __init__(self, reason: _Optional[str] = ..., input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ...) -> None: ...
+
+class TokensTold(_message.Message):
+    __slots__ = ("input_tokens", "output_tokens", "in_vain")
+    INPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    OUTPUT_TOKENS_FIELD_NUMBER: _ClassVar[int]
+    IN_VAIN_FIELD_NUMBER: _ClassVar[int]
+    input_tokens: int
+    output_tokens: int
+    in_vain: bool
+    def __init__(self, input_tokens: _Optional[int] = ..., output_tokens: _Optional[int] = ..., in_vain: _Optional[bool] = ...) -> None: ...
 
 class SearchRequest(_message.Message):
     __slots__ = ("query", "limit", "playbook", "call_id")

@@ -58,11 +58,12 @@ async def _price(connection: Any, context: JobContext) -> int:
     prices, now = context.settings.prices, datetime.fromtimestamp(context.wall(), UTC)
     if not prices.any:
         return 0
-    rates = (prices.telephony_minute, prices.recognition_minute, prices.synthesis_characters)
     priced, day = 0, timedelta(days=1)
     for back in range(context.settings.reports.statistics_days + 1, -1, -1):
         begin = now - back * day
-        done = await connection.execute(report_queries()["price_calls"], begin - day, begin, now - SETTLED, *rates)
+        done = await connection.execute(
+            report_queries()["price_calls"], begin - day, begin, now - SETTLED, *prices.rates
+        )
         priced += int(done.rpartition(" ")[2])
     return priced
 

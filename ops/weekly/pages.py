@@ -95,6 +95,8 @@ def _business(week: WeekFigures, styles: Mapping[str, ParagraphStyle]) -> Iterat
     yield _section("What callers wanted", _lying(week.sums("scenarios"), "Nothing was noted."), styles)
     yield _section("Tools", _tools(week, styles), styles)
     yield _section("Cost by part", _costs(week, styles), styles)
+    if notes := " ".join(_model_notes(week.model_use())):
+        yield Paragraph(notes, styles["under"])
 
 
 def _section(title: str, content: Flowable, styles: Mapping[str, ParagraphStyle]) -> Flowable:
@@ -165,6 +167,17 @@ def _costs(week: WeekFigures, styles: Mapping[str, ParagraphStyle]) -> Flowable:
     if not rows:
         return nothing("None was noted.")
     return _table(("part", "amount"), [*rows, ("together", f"{sum(costs.values()):.2f}")], styles)
+
+
+def _model_notes(use: Mapping[str, int]) -> Iterator[str]:
+    """What models used, and what of it nobody told: that is in no amount."""
+    if use.get("asked"):
+        read, wrote = (f"{use[name]:,}" if name in use else "unknown" for name in ("input_tokens", "output_tokens"))
+        yield f"Language models: {use['asked']:,} requests; tokens read: {read}, written: {wrote}."
+    if use.get("unknown"):
+        yield f"Of {use['unknown']:,} requests not all tokens are known: they cost more than stands here."
+    if use.get("not_recorded"):
+        yield f"Of {use['not_recorded']:,} calls no tokens were recorded."
 
 
 def _table(head: Sequence[str], rows: Sequence[Sequence[str]], styles: Mapping[str, ParagraphStyle]) -> Flowable:

@@ -57,6 +57,8 @@ def _details(weeks: Iterable[WeekFigures]) -> Iterator[list[Any]]:
                 yield from _nested(begin, group, groups.get(group, {}))
             for part, amount in figures.get("cost", {}).items():
                 yield [*begin, "cost", label(part), "amount", amount]
+            for figure, value in figures.get("model", {}).items():
+                yield [*begin, "model", "llm", figure, value]
 
 
 def _nested(begin: Sequence[Any], group: str, named: Mapping[str, Mapping[str, Any]]) -> Iterator[list[Any]]:

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import aclosing, asynccontextmanager
 from typing import Any, cast
 
-from engine.agent.ports import ChatDelta, ChatModel, ChatRequest, Message, ToolSpec
+from engine.agent.ports import ChatDelta, ChatDone, ChatModel, ChatRequest, Message, TokensTold, ToolSpec
+from engine.agent.tokens import ModelTally, ModelUse
 from engine.config import AnthropicSettings, OpenAiChatSettings, Secret
+from engine.errors import ModelError
 from engine.speech.providers.anthropic_chat import AnthropicChatModel
 from engine.speech.providers.openai_chat import OpenAiChatModel
 from tests.chat_servers.anthropic_server import AnthropicServer
@@ -83,5 +86,28 @@ async def ask(model: ChatModel, request: ChatRequest = ASKED) -> list[ChatDelta]
         return [delta async for delta in deltas]
 
 
-def stream(model: ChatModel, request: ChatRequest = ASKED) -> AsyncGenerator[ChatDelta, None]:
-    return cast("AsyncGenerator[ChatDelta, None]", model.chat(request))
+async def stream(model: ChatModel, request: ChatRequest = ASKED) -> AsyncGenerator[ChatDelta, None]:
+    """The answer alone; what is told of its tokens on the way is ``tokens_of``'s."""
+    async with aclosing(cast("AsyncGenerator[ChatDelta, None]", model.chat(request))) as deltas:
+        async for delta in deltas:
+            if not isinstance(delta, TokensTold):
+                yield delta
+
+
+async def tokens_of(model: ChatModel, *, words: int = 1000, request: ChatRequest = ASKED) -> ModelUse:
+    """What a call counts of one answer, which it drops after so many pieces of text; a failure ends it, too."""
+    tally = ModelTally()
+    asked, heard = tally.asked(), 0
+    async with asyncio.timeout(20), aclosing(cast("AsyncGenerator[ChatDelta, None]", model.chat(request))) as deltas:
+        with contextlib.suppress(ModelError):
+            async for delta in deltas:
+                if isinstance(delta, TokensTold):
+                    asked.told(delta)
+                elif isinstance(delta, ChatDone):
+                    asked.done(delta)
+                else:
+                    heard += 1
+                if heard == words:
+                    break
+    asked.over()
+    return tally.take()

@@ -10,11 +10,21 @@ from typing import cast
 import pytest
 
 from engine.agent.policy import PolicyModel
-from engine.agent.ports import ChatDelta, ChatDone, ChatModel, ChatRequest, Message, TextDelta, ToolCallDelta
+from engine.agent.ports import (
+    ChatDelta,
+    ChatDone,
+    ChatModel,
+    ChatRequest,
+    Message,
+    TextDelta,
+    TokensTold,
+    ToolCallDelta,
+)
 from engine.agent.scripted import ScriptedModel
+from engine.agent.tokens import ModelUse
 from engine.speech.chain import Member
 from engine.speech.chain_models import ModelChain
-from tests.chat_servers.served import ServedModel
+from tests.chat_servers.served import ServedModel, tokens_of
 from tests.over_grpc import ModelOverGrpc
 
 ADAPTERS = [
@@ -54,7 +64,7 @@ async def model(request: pytest.FixtureRequest) -> AsyncIterator[ChatModel]:
 
 async def ask(model: ChatModel, request: ChatRequest) -> list[ChatDelta]:
     async with asyncio.timeout(30):
-        return [delta async for delta in model.chat(request)]
+        return [delta async for delta in model.chat(request) if not isinstance(delta, TokensTold)]
 
 
 @pytest.mark.parametrize("request_", [FIRST, SECOND], ids=["first turn", "second turn"])
@@ -68,6 +78,17 @@ async def test_an_answer_has_content_and_an_end(model: ChatModel, request_: Chat
     assert done.reason == ("tool_calls" if calls else "stop")
     text = "".join(delta.text for delta in content if isinstance(delta, TextDelta))
     assert calls or text == text.strip() != ""
+
+
+async def test_tokens_are_told_or_said_to_be_unknown(model: ChatModel) -> None:
+    whole = await tokens_of(model, request=FIRST)
+    assert (whole.asked, whole.unknown) == (1, 0), "all of these tell"
+    dropped = await tokens_of(model, request=FIRST, words=1)
+    if whole.input_tokens:
+        assert (dropped.asked, dropped.unknown, dropped.output_tokens) == (1, 1, 0), "the provider had not said yet"
+        assert dropped.input_tokens in {0, whole.input_tokens}
+    else:
+        assert dropped == ModelUse(), "rules use none"
 
 
 async def test_a_model_keeps_nothing_between_requests(model: ChatModel) -> None:

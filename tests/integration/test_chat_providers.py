@@ -21,10 +21,21 @@ from engine.agent.ports import (
     ToolCallDelta,
     ToolSpec,
 )
+from engine.agent.tokens import ModelUse
 from engine.errors import ConfigurationError, ModelDenied, ModelError, ModelRefused
 from tests.chat_servers.anthropic_server import broken_rule
 from tests.chat_servers.script import KEY, Answer, Call
-from tests.chat_servers.served import ASKED, PROTOCOLS, SAID, anthropic_model, ask, connected, openai_model, stream
+from tests.chat_servers.served import (
+    ASKED,
+    PROTOCOLS,
+    SAID,
+    anthropic_model,
+    ask,
+    connected,
+    openai_model,
+    stream,
+    tokens_of,
+)
 
 
 @pytest.fixture(params=list(PROTOCOLS))
@@ -38,7 +49,7 @@ async def test_text_comes_as_it_is_made_with_its_tokens(protocol: str) -> None:
         assert texts == [TextDelta("Hello"), TextDelta(" there.")]
         assert isinstance(done, ChatDone)
         assert (done.reason, done.output_tokens) == ("stop", 7)
-        assert done.input_tokens > 0
+        assert done.input_tokens
         assert len(server.seen) == 1
 
 
@@ -338,3 +349,23 @@ async def test_a_connection_serves_turn_after_turn(protocol: str) -> None:
         for _ in range(3):
             await ask(model)
         assert len({seen.peer for seen in server.seen}) == 1
+
+
+async def test_tokens_that_a_provider_told_before_it_broke_off_are_counted(protocol: str) -> None:
+    async with connected(protocol, Answer(events=4, texts=("Hello", " again", ".")), next_s=0.3) as (_, model):
+        used = await tokens_of(model)
+        assert (used.asked, used.unknown, used.output_tokens) == (1, 1, 0)
+        assert (used.input_tokens > 0) == (protocol == "anthropic"), "the other tells at the end alone"
+
+
+@pytest.mark.parametrize("status", [400, 401, 429, 500, 529])
+async def test_an_error_in_place_of_an_answer_used_nothing(protocol: str, status: int) -> None:
+    async with connected(protocol, Answer(status=status)) as (_, model):
+        assert await tokens_of(model) == ModelUse()
+
+
+async def test_a_server_that_is_not_there_used_nothing(protocol: str) -> None:
+    async with connected(protocol) as (server, model):
+        await server.__aexit__()
+        assert await tokens_of(model) == ModelUse()
+        await server.__aenter__()

@@ -19,6 +19,7 @@ from engine.agent.ports import (
     Hangup,
     Message,
     TextDelta,
+    TokensTold,
     ToolCall,
     ToolCallDelta,
     Transfer,
@@ -42,11 +43,11 @@ def on_virtual_time(test: Callable[_Arguments, Coroutine[Any, Any, None]]) -> Ca
 
 
 FACTS = CallFacts("call-1", "+380501112233")
-Step = str | ToolCall | Exception | float
+Step = str | ToolCall | Exception | float | TokensTold | ChatDone
 
 
 class ReplayModel:
-    """A ``ChatModel`` that plays one list of steps a request: text, tool call, failure, or a pause in seconds."""
+    """A ``ChatModel`` that plays one list of steps a request: text, tool call, failure, a pause in seconds, tokens."""
 
     def __init__(self, *rounds: Sequence[Step]) -> None:
         self._rounds = list(rounds)
@@ -70,9 +71,12 @@ class ReplayModel:
                     raise step
                 elif isinstance(step, ToolCall):
                     yield ToolCallDelta(step)
-                else:
+                elif isinstance(step, str):
                     yield TextDelta(step)
-            yield ChatDone("stop")
+                else:
+                    yield step
+            if not steps or not isinstance(steps[-1], ChatDone):
+                yield ChatDone("stop")
         except (GeneratorExit, asyncio.CancelledError):
             self.closed_early += 1
             raise

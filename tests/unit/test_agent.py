@@ -10,7 +10,19 @@ import pytest
 
 from engine.agent.agent import AgentLimits, ToolAgent
 from engine.agent.playbook import Playbook, load_playbook
-from engine.agent.ports import AgentOutput, Hangup, Message, Remember, Say, ToolFinished, ToolStarted, Transfer
+from engine.agent.ports import (
+    AgentOutput,
+    ChatDone,
+    Hangup,
+    Message,
+    Remember,
+    Say,
+    TokensTold,
+    ToolFinished,
+    ToolStarted,
+    Transfer,
+)
+from engine.agent.tokens import ModelTally, ModelUse
 from engine.agent.tools import Tool, ToolBox
 from engine.clock import LoopClock
 from engine.errors import ModelError, ModelRefused
@@ -328,3 +340,24 @@ async def test_the_day_is_the_businesss(playbook: Playbook) -> None:
     agent = ToolAgent(model=model, playbook=playbook, tools=Counter().box(), facts=FACTS, clock=Midnight())
     await answer(agent, "hi")
     assert "Today is Wednesday, 2026-11-25." in model.requests[0].messages[0].content
+
+
+@on_virtual_time
+async def test_tokens_of_every_request_are_counted(playbook: Playbook) -> None:
+    tally = ModelTally()
+    model = ReplayModel(
+        [call("look", number="4271"), ChatDone("tool_calls", 100, 9)],
+        [TokensTold(200), broken()],  # before its first output: tried once more
+        ["It is red.", ChatDone("stop", 210, 5)],
+        [TokensTold(300), "It", 5.0],  # dropped while it speaks
+        ["It is blue."],  # by a provider that tells nothing
+    )
+    tools = Counter().box()
+    agent = ToolAgent(model=model, playbook=playbook, tools=tools, facts=FACTS, tally=tally)
+    await answer(agent, "4271")
+    assert tally.take() == ModelUse(asked=3, unknown=1, input_tokens=510, output_tokens=14)
+    await _interrupted(agent, "4271")
+    assert tally.take() == ModelUse(asked=1, unknown=1, input_tokens=300, output_tokens=0)
+    await answer(agent, "4271")
+    assert tally.take() == ModelUse(asked=1, unknown=1)
+    assert not tally.take()

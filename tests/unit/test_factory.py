@@ -112,7 +112,7 @@ def test_the_scripted_ones_keep_the_declared_latencies() -> None:
             if isinstance(delta, TextDelta):
                 times.append(round(loop.time() - asked, 3))
             elif isinstance(delta, ChatDone):
-                words = delta.output_tokens
+                words = delta.output_tokens or 0
         return times, words
 
     async def first_audio() -> float:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -48,12 +49,28 @@ def test_what_may_be_somebodys_is_other(words: str) -> None:
     assert label(words) == "other"
 
 
+USED = {
+    "model_asked": 12,
+    "model_unknown": 1,
+    "model_not_recorded": 0,
+    "input_tokens": Decimal(9000),
+    "output_tokens": None,
+}
+
+
 def figures(**rows: Any) -> dict[str, Any]:
     calls = dict.fromkeys(
         ("total", "answered", "callers", "turns", "interruptions", "failures", "takeovers", "orders", "bookings"), 3
     )
     given: dict[str, Any] = {
-        "calls": {**calls, "seconds": 360.04, "seconds_quantiles": [120.0, 130.0], "scored": 2, "quality": 0.75},
+        "calls": {
+            **calls,
+            **USED,
+            "seconds": 360.04,
+            "seconds_quantiles": [120.0, 130.0],
+            "scored": 2,
+            "quality": 0.75,
+        },
         "names": [],
         "hours": [],
         "latency": [],
@@ -86,6 +103,13 @@ def test_figures_are_ready_for_json_and_hold_what_was_counted() -> None:
     assert made["latency"] == {"on_the_wire": {"count": 3, "p50": 0.5123, "p95": 0.98}}
     assert made["tools"]["search_tires"]["failure_share"] == 0.25
     assert made["cost"] == {"llm": 0.1, "other": 0.5}
+    assert made["model"] == {
+        "asked": 12,
+        "unknown": 1,
+        "not_recorded": 0,
+        "input_tokens": 9000,
+        "output_tokens": None,
+    }
     assert made["quality"] == {"scored": 2, "mean": 0.75, "criteria": {"greeted": {"count": 2, "mean": 1.0}}}
     assert made["calls"]["seconds"] == 360.0
 
@@ -104,7 +128,7 @@ def test_a_day_without_calls_that_ended_has_no_quantiles() -> None:
     calls = dict.fromkeys(
         ("total", "answered", "callers", "turns", "interruptions", "failures", "takeovers", "orders", "bookings"), 0
     )
-    made = figures(calls={**calls, "seconds": 0, "seconds_quantiles": None, "scored": 0, "quality": None})
+    made = figures(calls={**calls, **USED, "seconds": 0, "seconds_quantiles": None, "scored": 0, "quality": None})
     assert made["calls"]["seconds_p50"] is None
     assert made["quality"]["mean"] is None
 

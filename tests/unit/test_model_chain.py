@@ -8,12 +8,24 @@ from contextlib import aclosing, asynccontextmanager
 
 import pytest
 
-from engine.agent.ports import ChatDelta, ChatDone, ChatModel, ChatRequest, Message, TextDelta, ToolCall, ToolCallDelta
+from engine.agent.ports import (
+    ChatDelta,
+    ChatDone,
+    ChatModel,
+    ChatRequest,
+    Message,
+    TextDelta,
+    TokensTold,
+    ToolCall,
+    ToolCallDelta,
+)
+from engine.agent.tokens import ModelUse
 from engine.breaker import Breaker, BreakerReading, Breakers
 from engine.errors import BreakerOpen, ConfigurationError, ModelDenied, ModelError, ModelRefused
 from engine.speech.chain import Attempt, Member, breaker_name
 from engine.speech.chain_models import ModelChain, counts_against_it
-from tests.unit.agent_stage import ReplayModel, Step, on_virtual_time
+from tests.chat_servers.served import tokens_of
+from tests.unit.agent_stage import ReplayModel, Step, broken, on_virtual_time
 
 ASKED = ChatRequest((Message("user", "hello"),))
 CALL = ToolCall("c", "look", "{}")
@@ -54,7 +66,13 @@ class Link:
 
 
 async def ask(chain: ModelChain) -> list[ChatDelta]:
-    return [delta async for delta in chain.chat(ASKED)]
+    """The answer, without what is told of tokens."""
+    return [delta async for delta in chain.chat(ASKED) if not isinstance(delta, TokensTold)]
+
+
+async def use_of(chain: ModelChain) -> ModelUse:
+    """What a call counts of one answer."""
+    return await tokens_of(chain, request=ASKED)
 
 
 @on_virtual_time
@@ -87,6 +105,31 @@ async def test_an_open_breaker_is_passed_over_without_asking() -> None:
     first.breaker.open = True
     assert (await ask(ModelChain([first.member, second.member])))[0] == TextDelta("Hello.")
     assert first.model.requests == []
+
+
+@on_virtual_time
+async def test_the_tokens_of_all_that_were_asked_are_told() -> None:
+    done = ChatDone("stop", 10, 3)
+    first = Link("one", [TokensTold(900), ModelError("no")])
+    second, third = Link("two", [ModelError("no")]), Link("three", ["Hello.", done])
+    chain = ModelChain([first.member, second.member, third.member])
+    assert await use_of(chain) == ModelUse(asked=3, unknown=2, input_tokens=910, output_tokens=3)
+    assert first.breaker.told == ["failure"], "what is told of tokens is no sign of health"
+
+
+@on_virtual_time
+async def test_what_nobody_took_up_counts_for_nothing() -> None:
+    resting, refusing = Link("one"), Link("two", [TokensTold(0, 0), ModelRefused("no")], [TokensTold(0, 0), broken()])
+    resting.breaker.open = True
+    chain = ModelChain([resting.member, refusing.member])
+    assert await use_of(chain) == ModelUse()
+    assert await use_of(chain) == ModelUse()
+
+
+@on_virtual_time
+async def test_an_answer_that_broke_off_is_counted_once() -> None:
+    first, second = Link("one", [TokensTold(900), "Hel", ModelError("cut")]), Link("two")
+    assert await use_of(ModelChain([first.member, second.member])) == ModelUse(1, 1, 900, 0)
 
 
 @on_virtual_time

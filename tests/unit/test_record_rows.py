@@ -147,3 +147,27 @@ def test_an_answer_that_is_none() -> None:
     assert result_facts('{"found": false}') == {"numbers": ""}
     assert result_facts("no json") == {}
     assert result_ids("no json") == result_ids("[1]") == result_ids('"text"') == {}
+
+
+@pytest.mark.parametrize(
+    ("told", "columns"),
+    [
+        ({"asked": 2, "unknown": 0, "input_tokens": 900, "output_tokens": 40}, (2, 0, 900, 40)),
+        ({"asked": 2, "unknown": 1, "input_tokens": 900, "output_tokens": 0}, (2, 1, 900, 0)),
+        ({"asked": 1, "unknown": 1, "input_tokens": 900, "output_tokens": 0}, (1, 1, 900, None)),
+        ({"asked": 1, "unknown": 1, "input_tokens": 0, "output_tokens": 0}, (1, 1, None, None)),
+        ({"asked": 0, "unknown": 0, "input_tokens": 0, "output_tokens": 0}, (0, 0, 0, 0)),
+        (None, (None, None, None, None)),
+        ("much", (None, None, None, None)),
+        ({"asked": -1, "unknown": "x", "input_tokens": 2**40, "output_tokens": None}, (None, None, None, None)),
+    ],
+)
+def test_tokens_that_nobody_told_are_none_and_not_0(told: Any, columns: tuple[int | None, ...]) -> None:
+    call = RecordedCall()
+    fields = {} if told is None else {"model_use": told}
+    turn, alone = rows_of(call.turn(1, "hello", "Hello.", **fields)).turns, rows_of(call.event("model_use", **fields))
+    agent = turn[1]
+    assert (agent.model_asked, agent.model_unknown, agent.input_tokens, agent.output_tokens) == columns
+    assert turn[0].model_asked is None, "of the two rows of a turn one has them"
+    (use,) = alone.model_uses
+    assert (use.model_asked, use.model_unknown, use.input_tokens, use.output_tokens) == columns

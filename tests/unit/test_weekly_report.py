@@ -31,6 +31,7 @@ def day(chance: random.Random) -> dict[str, Any]:
         "latency": {"on_the_wire": {"count": total, "p50": 0.6, "p95": 0.9 + chance.random()}},
         "tools": {"search_tires": {"count": total, "failures": 2, "p50": 0.1, "p95": 0.3}},
         "cost": {"llm": 1.25},
+        "model": {"asked": 200, "unknown": 3, "not_recorded": 0, "input_tokens": 250_000, "output_tokens": None},
         "quality": {"scored": total, "mean": 0.8, "criteria": {"greeted": {"count": total, "mean": 0.9}}},
     }
 
@@ -59,6 +60,8 @@ def test_the_report_says_what_the_figures_say() -> None:
         "caller request",
         "greeted",
         "7.50",
+        "1,200 requests; tokens read: 1,500,000, written: unknown",
+        "Of 18 requests not all tokens are known",
         "54 · 24",
     ):
         assert expected in text
@@ -124,6 +127,8 @@ def test_the_details_have_a_row_for_each_name() -> None:
     by_name = {(row["group"], row["name"], row["figure"]): row["value"] for row in found}
     assert by_name["tools", "search_tires", "failures"] == "2"
     assert by_name["cost", "llm", "amount"] == "1.25"
+    assert by_name["model", "llm", "input_tokens"] == "250000"
+    assert by_name["model", "llm", "output_tokens"] == "", "not known is not 0"
     assert by_name["criteria", "greeted", "mean"] == "0.9"
     assert sum(group == "hours" for group, _, _ in by_name) == 24
     assert found[0]["day"] == date(2026, 11, 23).isoformat()

@@ -49,21 +49,33 @@ ON CONFLICT DO NOTHING;
 
 -- name: add_turns
 WITH fresh AS (
-    INSERT INTO call_turns (call_id, call_started_at, event_id, at, turn, speaker, text, confidence, stages, interrupted)
+    INSERT INTO call_turns (call_id, call_started_at, event_id, at, turn, speaker, text, confidence, stages, interrupted,
+                            model_asked, model_unknown, input_tokens, output_tokens)
     SELECT new.call_id, new.started_at, new.event_id, new.at, new.turn, new.speaker,
-           CASE WHEN calls.erased_at IS NULL THEN new.text END, new.confidence, new.stages::jsonb, new.interrupted
+           CASE WHEN calls.erased_at IS NULL THEN new.text END, new.confidence, new.stages::jsonb, new.interrupted,
+           new.asked, new.unknown, new.tokens_in, new.tokens_out
     FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::timestamptz[], $5::integer[], $6::text[], $7::text[],
-                $8::real[], $9::text[], $10::boolean[])
-        AS new (call_id, started_at, event_id, at, turn, speaker, text, confidence, stages, interrupted)
+                $8::real[], $9::text[], $10::boolean[], $11::integer[], $12::integer[], $13::bigint[], $14::bigint[])
+        AS new (call_id, started_at, event_id, at, turn, speaker, text, confidence, stages, interrupted,
+                asked, unknown, tokens_in, tokens_out)
     JOIN calls ON calls.id = new.call_id AND calls.started_at = new.started_at
     ON CONFLICT DO NOTHING
-    RETURNING call_id, call_started_at, turn, speaker, interrupted
+    RETURNING call_id, call_started_at, turn, speaker, interrupted,
+              model_asked, model_unknown, input_tokens, output_tokens
 ), sums AS (
     SELECT call_id, call_started_at, max(turn) AS turns,
-           count(*) FILTER (WHERE speaker = 'agent' AND interrupted) AS interruptions
+           count(*) FILTER (WHERE speaker = 'agent' AND interrupted) AS interruptions,
+           sum(model_asked)::integer AS asked, sum(model_unknown)::integer AS unknown,
+           sum(input_tokens)::bigint AS tokens_in, sum(output_tokens)::bigint AS tokens_out
     FROM fresh GROUP BY call_id, call_started_at
 )
-UPDATE calls SET turns = GREATEST(calls.turns, sums.turns), interruptions = calls.interruptions + sums.interruptions
+UPDATE calls SET
+    turns = GREATEST(calls.turns, sums.turns), interruptions = calls.interruptions + sums.interruptions,
+    -- NULL and a number is the number; NULL and NULL stays NULL.
+    model_asked = COALESCE(calls.model_asked + sums.asked, calls.model_asked, sums.asked),
+    model_unknown = COALESCE(calls.model_unknown + sums.unknown, calls.model_unknown, sums.unknown),
+    input_tokens = COALESCE(calls.input_tokens + sums.tokens_in, calls.input_tokens, sums.tokens_in),
+    output_tokens = COALESCE(calls.output_tokens + sums.tokens_out, calls.output_tokens, sums.tokens_out)
 FROM sums WHERE calls.id = sums.call_id AND calls.started_at = sums.call_started_at;
 
 -- name: add_tools
@@ -92,6 +104,16 @@ UPDATE calls SET
     failures = failures + CASE WHEN $4 = 'failure' THEN 1 ELSE 0 END,
     takeovers = takeovers + CASE WHEN $4 = 'takeover' THEN 1 ELSE 0 END,
     marks = marks || jsonb_build_object($3::uuid::text, $4::text)
+WHERE id = $1 AND started_at = $2 AND NOT marks ? $3::uuid::text;
+
+-- name: add_model_use
+-- What was used after the last turn. $1 and $2 the call, $3 the event, $4 to $7 as in a turn.
+UPDATE calls SET
+    model_asked = COALESCE(model_asked + $4::integer, model_asked, $4),
+    model_unknown = COALESCE(model_unknown + $5::integer, model_unknown, $5),
+    input_tokens = COALESCE(input_tokens + $6::bigint, input_tokens, $6),
+    output_tokens = COALESCE(output_tokens + $7::bigint, output_tokens, $7),
+    marks = marks || jsonb_build_object($3::uuid::text, 'model_use')
 WHERE id = $1 AND started_at = $2 AND NOT marks ? $3::uuid::text;
 
 -- name: add_callbacks

@@ -56,16 +56,21 @@ ORDER BY day, playbook;
 
 -- name: price_calls
 -- Of the calls that began from $1 to $2 and were over at $3: $4 a minute of telephony, $5 a minute of recognition, $6
--- 1,000 characters that were heard; 0: not counted. A call is priced once.
+-- 1,000 characters that were heard, $7 a million tokens that models read and $8 that they wrote; 0: not counted. A call
+-- is priced once. Tokens that nobody told are in no amount: where none were told there is no part "llm".
 UPDATE calls SET cost = jsonb_strip_nulls(jsonb_build_object(
     'telephony', CASE WHEN $4::float8 > 0 THEN round((used.minutes * $4::float8)::numeric, 6) END,
     'stt', CASE WHEN $5::float8 > 0 THEN round((used.minutes * $5::float8)::numeric, 6) END,
-    'tts', CASE WHEN $6::float8 > 0 THEN round((used.characters * $6::float8 / 1000)::numeric, 6) END))
+    'tts', CASE WHEN $6::float8 > 0 THEN round((used.characters * $6::float8 / 1000)::numeric, 6) END,
+    'llm', CASE WHEN $7::float8 > 0 OR $8::float8 > 0 THEN round(used.tokens::numeric, 6) END))
 FROM (
     SELECT c.id, c.started_at, greatest(0, extract(epoch FROM c.ended_at - c.started_at))::float8 / 60 AS minutes,
            coalesce((SELECT sum(length(t.text)) FROM call_turns t
                      WHERE t.call_id = c.id AND t.call_started_at = c.started_at AND t.speaker = 'agent'), 0)::float8
-               AS characters
+               AS characters,
+           CASE WHEN num_nonnulls(c.input_tokens, c.output_tokens) > 0
+                THEN (coalesce(c.input_tokens, 0) * $7::float8 + coalesce(c.output_tokens, 0) * $8::float8) / 1000000
+                END AS tokens
     FROM calls c
     WHERE c.started_at >= $1 AND c.started_at < $2 AND c.ended_at < $3 AND c.cost = '{}'
       AND c.outcome IS DISTINCT FROM 'refused' AND c.text_removed_at IS NULL AND c.erased_at IS NULL
@@ -83,7 +88,10 @@ SELECT count(*) AS total,
        coalesce(sum(extract(epoch FROM ended_at - started_at)), 0)::float8 AS seconds,
        percentile_cont(ARRAY[0.5, 0.95]) WITHIN GROUP (ORDER BY extract(epoch FROM ended_at - started_at))
            AS seconds_quantiles,
-       count(quality_score) AS scored, avg(quality_score)::float8 AS quality
+       count(quality_score) AS scored, avg(quality_score)::float8 AS quality,
+       coalesce(sum(model_asked), 0) AS model_asked, coalesce(sum(model_unknown), 0) AS model_unknown,
+       sum(input_tokens) AS input_tokens, sum(output_tokens) AS output_tokens,
+       count(*) FILTER (WHERE turns > 0 AND model_asked IS NULL) AS model_not_recorded
 FROM calls
 WHERE started_at >= $1 AND started_at < $2 AND playbook = $3;
 

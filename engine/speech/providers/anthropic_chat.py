@@ -201,9 +201,10 @@ class _Reader(Reader):
         match event.type:
             case "message_start":
                 usage = event.message.usage
-                cached = as_count(getattr(usage, "cache_read_input_tokens", None))
-                written = as_count(getattr(usage, "cache_creation_input_tokens", None))
-                self.input_tokens = as_count(getattr(usage, "input_tokens", None)) + cached + written
+                cached = as_count(getattr(usage, "cache_read_input_tokens", None)) or 0
+                written = as_count(getattr(usage, "cache_creation_input_tokens", None)) or 0
+                told = as_count(getattr(usage, "input_tokens", None))
+                self.input_tokens = None if told is None else told + cached + written
             case "content_block_start":
                 return self._begin(int(event.index), event.content_block)
             case "content_block_delta":

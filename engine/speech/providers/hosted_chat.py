@@ -10,13 +10,14 @@ import asyncio
 import re
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, Literal, Protocol, TypeVar
 from urllib.parse import urlsplit
 
 import httpx2
 
-from engine.agent.ports import ChatDelta, ChatDone, TextDelta, ToolCall, ToolCallDelta
+from engine.agent.ports import ChatDelta, ChatDone, TextDelta, TokensTold, ToolCall, ToolCallDelta
 from engine.errors import ModelDenied, ModelError, ModelRefused, TrunklineError
 
 T = TypeVar("T")
@@ -28,6 +29,8 @@ LIMITS: Final = httpx2.Limits(max_connections=1000, max_keepalive_connections=10
 """Connections are kept from turn to turn: a caller takes longer than the usual five seconds to speak."""
 CHARACTERS_A_TOKEN: Final = 16
 """An answer with more characters for each allowed token than this does not keep to the limit, and is ended."""
+MOST_TOKENS: Final = 2**31 - 1
+"""Of one request; what is more is no count."""
 
 _CODE: Final = re.compile(r"[A-Za-z][A-Za-z_.]{0,47}")
 
@@ -120,8 +123,9 @@ class Reader(ABC):
         self._longest = max_tokens * CHARACTERS_A_TOKEN
         self._characters = 0
         self._spoken = False
-        self.input_tokens = 0
-        self.output_tokens = 0
+        self.input_tokens: int | None = None
+        """As the provider counts them; None while it has not said."""
+        self.output_tokens: int | None = None
         self.finish = ""
         """Why it ended, in the provider's word; empty while it has not."""
 
@@ -194,17 +198,9 @@ async def answer(
     events: Events | None = None
     try:
         events = await patience.wait(opening())
-        while not reader.too_long:
-            try:
-                event = await patience.wait(events.__anext__())
-            except StopAsyncIteration:
-                break
-            before = reader.size
-            text = reader.read(event)
-            if reader.size > before:
-                patience.progressed()
-            if text:
-                yield TextDelta(text)
+        async with aclosing(_read(events, reader, patience)) as deltas:
+            async for delta in deltas:
+                yield delta
         for delta in reader.end(service):
             yield delta
     except TimeoutError:
@@ -217,10 +213,36 @@ async def answer(
             told = service.garbled()
         if told is None:
             raise
+        if events is None and _not_taken_up(error):
+            yield TokensTold(0, 0)
         raise told from None
     finally:
         if events is not None:
             await events.close()
+
+
+async def _read(events: Events, reader: Reader, patience: Patience) -> AsyncGenerator[ChatDelta, None]:
+    """Text as it comes, and tokens where they are told before the end."""
+    counted = TokensTold()
+    while not reader.too_long:
+        try:
+            event = await patience.wait(events.__anext__())
+        except StopAsyncIteration:
+            break
+        before = reader.size
+        text = reader.read(event)
+        if reader.size > before:
+            patience.progressed()
+        if counted != (counted := TokensTold(reader.input_tokens, reader.output_tokens)):
+            yield counted
+        if text:
+            yield TextDelta(text)
+
+
+def _not_taken_up(error: Exception) -> bool:
+    """Whether a request that failed was answered by an error, or never got there: no provider counts tokens for it."""
+    unreached = (httpx2.ConnectError, httpx2.ConnectTimeout)
+    return hasattr(error, "status_code") or isinstance(error, unreached) or isinstance(error.__cause__, unreached)
 
 
 def as_text(value: Any) -> str:
@@ -233,6 +255,6 @@ def as_text(value: Any) -> str:
     return value if value.isascii() else value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
 
 
-def as_count(value: Any) -> int:
-    """A number of tokens; 0 for what is none."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value >= 0 else 0
+def as_count(value: Any) -> int | None:
+    """A number of tokens; None for what is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= MOST_TOKENS else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import uuid
 from typing import Any
 
 import asyncpg
@@ -92,6 +93,34 @@ async def test_the_same_event_twice_is_one_row(database: Any, server: str, outbo
         await written(outbox, again, count)
     assert await count_all(database) == all_of(1)
     assert (await database.fetchval("SELECT turns FROM calls")) == 3
+
+
+async def test_what_models_used_is_summed_once(database: Any, server: str, outbox: Outbox) -> None:
+    call, older = RecordedCall(1), RecordedCall(2)
+    events = [
+        call.call(),
+        call.turn(0, "", "Good day.", model_use=call.model_use(0, 0, (0, 0))),
+        call.turn(1, "four tyres", "Which size?", model_use=call.model_use(2, 1, (900, 40))),
+        call.turn(2, "sixteen", "", model_use=call.model_use(1, 0, (500, 20))),
+        call.ended(),
+        call.event("model_use", model_use=call.model_use(1, 1, (450, 0))),
+    ]
+    sink = database_sink(server, outbox)
+    async with recording(outbox, sink):
+        await written(outbox, sink, append(outbox, [*events, *events[1:], *older.all()]))
+    rows = await database.fetch(
+        "SELECT turn, speaker, model_asked, model_unknown, input_tokens, output_tokens FROM call_turns"
+        " WHERE call_id = $1 AND model_asked IS NOT NULL ORDER BY turn",
+        uuid.UUID(call.id),
+    )
+    assert [tuple(row) for row in rows] == [
+        (0, "agent", 0, 0, 0, 0),
+        (1, "agent", 2, 1, 900, 40),
+        (2, "caller", 1, 0, 500, 20),
+    ]
+    sums = "SELECT model_asked, model_unknown, input_tokens, output_tokens FROM calls WHERE id = $1"
+    assert tuple(await database.fetchrow(sums, uuid.UUID(call.id))) == (4, 2, 1850, 60)
+    assert tuple(await database.fetchrow(sums, uuid.UUID(older.id))) == (None,) * 4, "not known is not 0"
 
 
 async def test_two_recorders_of_one_outbox_write_it_once(database: Any, server: str, outbox: Outbox) -> None:

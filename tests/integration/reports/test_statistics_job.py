@@ -68,6 +68,8 @@ async def test_figures_are_those_of_the_rows(connection: Any, context: Context) 
         assert {name: tool["count"] for name, tool in figures["tools"].items()} == tools
         failed = sum(not tool["success"] for one in rows for tool in one.tools)
         assert sum(tool["failures"] for tool in figures["tools"].values()) == failed
+        for name in ("input_tokens", "output_tokens"):
+            assert figures["model"][name] == sum(one.call[name] for one in rows) > 0
         assert figures["cost"]["llm"] == pytest.approx(sum(one.call["cost"]["llm"] for one in rows))
     assert sum(figures["calls"]["total"] for figures in found.values()) == 560
 
@@ -200,6 +202,36 @@ async def test_calls_are_priced_once(connection: Any, context: Context, settings
     assert figures["cost"] == {"telephony": 0.03, "tts": 0.015}
     again = await statistics.JOB.run(context(NOW, settings=dataclasses.replace(settings, prices=PriceSettings(9.0))))
     assert (again.figures["priced"], again.figures["days"]) == (0, 0)
+
+
+async def test_tokens_are_priced_as_far_as_they_are_known(
+    connection: Any, context: Context, settings: Settings
+) -> None:
+    def used(name: str, asked: int | None, unknown: int | None, read: int | None, wrote: int | None) -> CallRows:
+        more: dict[str, Any] = {
+            "model_asked": asked,
+            "model_unknown": unknown,
+            "input_tokens": read,
+            "output_tokens": wrote,
+        }
+        return call(name, MONDAY, cost={}, **more).says("Hello?", "Hello.")
+
+    told = used("told", 3, 1, 20_000, 1_000)
+    silent, older, rules = used("silent", 2, 2, None, None), used("older", *[None] * 4), used("rules", 2, 0, 0, 0)
+    await insert(connection, [told, silent, older, rules])
+    prices = PriceSettings(model_input_tokens=2.5, model_output_tokens=10.0)
+    await statistics.JOB.run(context(NOW, settings=dataclasses.replace(settings, prices=prices)))
+    costs = {row["id"]: json.loads(row["cost"]) for row in await connection.fetch("SELECT id, cost FROM calls")}
+    assert costs == {told.id: {"llm": 0.06}, silent.id: {}, older.id: {}, rules.id: {"llm": 0}}
+    (figures,) = (await stored(connection)).values()
+    assert figures["cost"] == {"llm": 0.06}
+    assert figures["model"] == {
+        "asked": 7,
+        "unknown": 3,
+        "not_recorded": 1,
+        "input_tokens": 20_000,
+        "output_tokens": 1_000,
+    }
 
 
 # -- the weekly report ------------------------------------------------------------------------------------------------

@@ -19,6 +19,7 @@ from engine.agent.ports import (
     Phrases,
     Say,
 )
+from engine.agent.tokens import ModelTally
 from engine.audio.audiosocket import Decoder, Kind, encode, encode_audio
 from engine.audio.blackbox import BlackBox
 from engine.audio.format import FRAME_BYTES, FRAME_SECONDS, SILENCE
@@ -254,6 +255,7 @@ async def on_stage(
     box: BlackBox | None = None,
     checkpoint: Checkpoint | None = None,
     voice: ToneSynthesizer | None = None,
+    tally: ModelTally | None = None,
 ) -> AsyncIterator[Stage]:
     """A call that has just been connected; it is hung up at the end where it still runs."""
     theirs, ours = socket.socketpair()
@@ -277,6 +279,7 @@ async def on_stage(
         agent=agent,
         journal=lambda kind, fields: events.append((kind, fields)),
         clock=LoopClock(),
+        tally=tally or ModelTally(),
     )
     call = Call(parts)
     call.attach(Line(ours, box, playout, call, resynchronise=checkpoint is not None))
