@@ -22,6 +22,7 @@ from actors import messages as say
 from actors.messages import CallStart
 from actors.tether import Message, Tether, connect
 from actors.unconfirmed import Event, Unconfirmed
+from actors.untold import keep_untold
 from engine.audio.blackbox import BlackBox
 from engine.audio.line import Line
 from engine.audio.playout import Playout
@@ -47,7 +48,7 @@ LEARN_SECONDS = 0.2
 LEARN_MESSAGES = 30
 """Of the conversation so far, for a process that takes a call over."""
 ORPHAN_SECONDS = 60.0
-"""After this long without an ingress and without a call the process ends."""
+"""After this long without an ingress and without a call the process ends; what it has not told goes to the disk."""
 
 logger = logging.getLogger(__name__)
 
@@ -117,9 +118,20 @@ class CallHost:
     """One process's side of the tether."""
 
     def __init__(
-        self, tether_path: Path, settings: Settings, workshop: Workshop, clock: Clock, *, launch: str = ""
+        self,
+        tether_path: Path,
+        settings: Settings,
+        workshop: Workshop,
+        clock: Clock,
+        *,
+        launch: str = "",
+        orphan_seconds: float = ORPHAN_SECONDS,
     ) -> None:
-        """``launch``: the name by which whoever started this process knows it."""
+        """``launch``: the name by which whoever started this process knows it.
+
+        ``orphan_seconds``: without a call, an ingress is waited for so long.
+        """
+        self._orphan_seconds = orphan_seconds
         self._launch = launch
         self._path = tether_path
         self._settings = settings
@@ -148,8 +160,9 @@ class CallHost:
             try:
                 connection = connect(self._path)
             except OSError:
-                if self._task is None and self._clock.now() - last_seen > ORPHAN_SECONDS:
-                    logger.warning("no ingress for %g s, the process ends", ORPHAN_SECONDS)
+                if self._task is None and self._clock.now() - last_seen > self._orphan_seconds:
+                    logger.warning("no ingress for %g s, the process ends", self._orphan_seconds)
+                    await asyncio.to_thread(keep_untold, self._settings, self._unconfirmed)
                     return
                 await asyncio.sleep(RETRY_SECONDS)
                 continue

@@ -57,6 +57,11 @@ class Unconfirmed:
         if not told.events:
             del self._calls[call_id]
 
+    def left(self) -> Iterator[tuple[CallStart, tuple[Event, ...]]]:
+        """Each call with what is left of it, in its order."""
+        for told in self._calls.values():
+            yield told.start, tuple(told.events)
+
     def messages(self) -> Iterator[Message]:
         """All of it once more, each call's in its order."""
         for told in self._calls.values():

@@ -221,6 +221,7 @@ async def _evening(night: Night) -> None:
     async def calls() -> str:
         for number in range(CALLS):
             _call(night, today - timedelta(minutes=CALLS - number))
+        _call(night, today - timedelta(days=2), lost=True)
         return await _all_written(night)
 
     async def away() -> str:
@@ -231,15 +232,23 @@ async def _evening(night: Night) -> None:
         await asyncio.to_thread(night.server.start)
         return f"{AWAY_SECONDS:g} s without a database; {await _all_written(night)}"
 
+    async def each_has_an_end(_: Ran) -> str:
+        without = await night.value("SELECT count(*) FROM calls WHERE ended_at IS NULL")
+        lost = await night.value("SELECT count(*) FROM calls WHERE ending_reason = 'engine_lost'")
+        if (without, lost) != (0, 1):
+            raise NotHeld(f"{without} calls have no end, and {lost} were ended where 1 was lost")
+        return "the call that was lost with its machine has an end, and no other was touched"
+
     await night.step("before", "calls of a year and more", before)
     await _years_ago(night)
     await night.step("22:00", "an evening's calls", calls)
     await night.step("23:00", "PostgreSQL away", away)
+    await night.job("23:30", "endings", each_has_an_end)
 
 
-def _call(night: Night, began: datetime) -> None:
+def _call(night: Night, began: datetime, *, lost: bool = False) -> None:
     assert night.outbox is not None
-    for record in night.evening.call(began):
+    for record in night.evening.call(began, lost=lost):
         night.outbox.append(record)
 
 

@@ -32,8 +32,8 @@ class Evening:
     """When each call began."""
     chance: random.Random = field(default_factory=lambda: random.Random(4271))
 
-    def call(self, began: datetime) -> Iterator[dict[str, Any]]:
-        """The records of one call that began then, for an outbox."""
+    def call(self, began: datetime, *, lost: bool = False) -> Iterator[dict[str, Any]]:
+        """The records of one call that began then, for an outbox; without its end where it was ``lost``."""
         call, caller = str(uuid.uuid4()), f"+99000{self.chance.randrange(40):07d}"
         self.callers.add(caller)
         self.begun.append(began)
@@ -62,6 +62,8 @@ class Evening:
                 yield record("tool", turn=turn, name=tool, ok=True, seconds=0.1, arguments={}, result={})
             self.rows["call_turns"] += 2
             yield record("turn", turn=turn, caller=said, agent=answered, interrupted=False, stages=self._stages())
+        if lost:
+            return
         at += timedelta(seconds=5)
         operator = talk[-1][2] == "transfer_to_operator"
         yield record("ended", next="operator" if operator else "hangup", reason="asked" if operator else "goodbye")

@@ -23,6 +23,7 @@ MODULES: Final[Mapping[str, str]] = {
     "statistics": "ops.jobs.statistics",
     "report": "ops.jobs.report",
     "callbacks": "ops.jobs.callbacks",
+    "endings": "ops.jobs.endings",
     "erasure": "ops.jobs.erasure",
     "embeddings": "ops.jobs.embeddings",
 }

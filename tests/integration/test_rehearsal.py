@@ -18,6 +18,6 @@ def test_a_night_that_an_operator_would_sign() -> None:
     assert done.returncode == 0, done.stdout + done.stderr
     steps = {line.split("|")[2].strip(): line.split("|")[3].strip() for line in lines if line.startswith("| ")}
     jobs = ("partitions", "backup", "wal", "restore-check", "dump", "retention", "erasure", "quality", "statistics")
-    assert {steps[job] for job in (*jobs, "report", "embeddings", "callbacks", "PostgreSQL away")} == {"ok"}
+    assert {steps[job] for job in (*jobs, "report", "embeddings", "callbacks", "endings", "PostgreSQL away")} == {"ok"}
     assert re.fullmatch(r"to be signed: \d+ steps, all ok", lines[-1])
     assert not re.search(r"\+99\d{6}", done.stdout + done.stderr), "nobody's number"

@@ -124,10 +124,15 @@ JOIN calls ON calls.id = new.call_id AND calls.started_at = new.started_at
 ON CONFLICT DO NOTHING;
 
 -- name: end_calls
+-- What the call tells itself stands before the end that the job "endings" gave it: then it is priced and scored anew.
 UPDATE calls SET
+    cost = CASE WHEN calls.ended_at IS NULL THEN calls.cost ELSE '{}' END,
+    quality = CASE WHEN calls.ended_at IS NULL THEN calls.quality END,
+    quality_score = CASE WHEN calls.ended_at IS NULL THEN calls.quality_score END,
     ended_at = ending.at, next = ending.next, ending_reason = ending.reason,
     transfer_reason = ending.transfer_reason,
     outcome = COALESCE(ending.outcome, CASE WHEN calls.scenario IS NULL THEN 'abandoned' ELSE 'resolved' END)
 FROM unnest($1::uuid[], $2::timestamptz[], $3::timestamptz[], $4::text[], $5::text[], $6::text[], $7::text[])
     AS ending (id, started_at, at, next, reason, transfer_reason, outcome)
-WHERE calls.id = ending.id AND calls.started_at = ending.started_at AND calls.ended_at IS NULL;
+WHERE calls.id = ending.id AND calls.started_at = ending.started_at
+  AND (calls.ended_at IS NULL OR calls.ending_reason = 'engine_lost');

@@ -1,6 +1,6 @@
-"""A call's process as the exchange knows it, without Ray and with scripted parts: ``python -m … SOCKET CALLS``.
+"""A call's process as the exchange knows it, without Ray and with scripted parts.
 
-After so many calls it ends.
+``python -m … SOCKET CALLS [SECONDS]``: after so many calls it ends, or after so many seconds without an exchange.
 """
 
 from __future__ import annotations
@@ -10,13 +10,14 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-from actors.host import CallHost
+from actors.host import ORPHAN_SECONDS, CallHost
 from actors.messages import CallStart
 from engine.agent.ports import CallFacts
 from engine.audio.blackbox import BlackBox
 from engine.audio.playout import Playout
 from engine.clock import LoopClock
 from engine.config import PoolSettings, Settings
+from engine.config.sections import PathSettings
 from engine.dialogue.parts import Journal, Parts
 from engine.dialogue.reply import Voice
 from engine.speech.leases import Leases
@@ -50,5 +51,9 @@ class ScriptedWorkshop:
 
 
 if __name__ == "__main__":
-    settings = replace(Settings(), pool=replace(PoolSettings(), calls_per_actor=int(sys.argv[2])))
-    asyncio.run(CallHost(Path(sys.argv[1]), settings, ScriptedWorkshop(), LoopClock()).run())
+    path, calls, *patience = sys.argv[1:]
+    settings = replace(
+        Settings(), pool=replace(PoolSettings(), calls_per_actor=int(calls)), paths=PathSettings(Path(path).parent)
+    )
+    waits = float(patience[0]) if patience else ORPHAN_SECONDS
+    asyncio.run(CallHost(Path(path), settings, ScriptedWorkshop(), LoopClock(), orphan_seconds=waits).run())
