@@ -113,6 +113,8 @@ async def test_a_call_leaves_its_rows(house: House, call_id: str) -> None:
     assert (call["caller"], call["playbook"], call["outcome"]) == (CALLER, "tyre_shop", "resolved")
     assert (call["scenario"], call["language"]) == ("get_order_status", "en")
     assert call["turns"] >= 2
+    assert call["model_asked"] >= 3, "for the tool, for what it answered, for the farewell"
+    assert (call["model_unknown"], call["input_tokens"], call["output_tokens"]) == (0, 0, 0), "rules have no tokens"
     turns = await fetch(house, "SELECT * FROM call_turns WHERE call_id = $1::uuid ORDER BY at, speaker DESC", call_id)
     assert [turn["speaker"] for turn in turns][:3] == ["agent", "caller", "agent"]
     assert turns[1]["text"] == "where is my order four two seven one"
