@@ -15,6 +15,7 @@ from engine.config import Settings, load_settings
 from ops.backup.site import Site
 from ops.jobs import backup, dump, restore_check, wal
 from ops.jobs.job import JobContext, Report
+from tests.postgres_server import under_test
 
 JOBS = {job.name: job for job in (backup.JOB, wal.JOB, restore_check.JOB, dump.JOB)}
 
@@ -68,6 +69,7 @@ def new_stage(url: str, folder: Path, *, to: str = "", more: dict[str, str] | No
             "TRUNKLINE_BACKUP_KEY_FILE": str(key),
             "TRUNKLINE_BACKUP_WAL_EVERY_S": "1",
             "TRUNKLINE_STATE_DIR": str(folder / "state"),
+            "TRUNKLINE_POSTGRES_PROGRAMS": str(under_test() or ""),
             **(more or {}),
         }
     )
