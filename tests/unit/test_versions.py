@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from tests.versions import programs
-from tests.versions.__main__ import BEGIN, END, PAGE, VERSIONS, Tried, main, table, written
+from tests.versions.__main__ import BEGIN, END, PAGE, VERSIONS, Tried, main, rows, written
 from tests.versions.programs import NotFetched, fetched, folder, found
 
 
@@ -17,17 +17,28 @@ def test_every_promised_version_has_its_programs() -> None:
     assert (fetched("18") / "pg_basebackup").exists()
 
 
-def test_the_table_replaces_the_one_that_was_there() -> None:
-    outcomes = {"migrations, recorder, jobs, erasure, reports": "195 passed (120 s)"}
-    outcomes["backups, restore check, restore"] = "1 failed, 50 passed (300 s)"
-    text = table([Tried("15.18", outcomes, well=False)], "2026-11-30")
-    assert "| 15.18 | 195 passed (120 s) | 1 failed, 50 passed (300 s) |\n" in text
-    page = written(PAGE.read_text("utf-8"), text)
-    assert page.count(BEGIN) == page.count(END) == 1
-    assert text in page
-    assert written(page, text) == page
+def test_the_table_has_the_newest_run_of_each_version() -> None:
+    suites = ("migrations, recorder, jobs, erasure, reports", "backups, restore check, restore")
+
+    def tried(version: str, how: str) -> Tried:
+        return Tried(version, dict.fromkeys(suites, how), well=True)
+
+    page = f"# Page\n{BEGIN}{END}after\n"
+    page = written(page, rows([tried("17.9", "50 passed (9 s)"), tried("15.18", "1 failed (3 s)")], "2026-11-29"))
+    page = written(page, rows([tried("17.10", "51 passed (8 s)")], "2026-11-30"))
+    assert page.splitlines() == [
+        "# Page",
+        BEGIN.strip(),
+        f"| PostgreSQL | {' | '.join(suites)} | day |",
+        "|---|---|---|---|",
+        "| 15.18 | 1 failed (3 s) | 1 failed (3 s) | 2026-11-29 |",
+        "| 17.10 | 51 passed (8 s) | 51 passed (8 s) | 2026-11-30 |",
+        END.strip(),
+        "after",
+    ]
+    assert written(PAGE.read_text("utf-8"), {}).count(BEGIN) == 1
     with pytest.raises(SystemExit, match="no place for the table"):
-        written("# Another page\n", text)
+        written("# Another page\n", {})
 
 
 def test_a_file_that_is_not_the_pinned_one_is_refused_and_leaves_nothing(

@@ -1,13 +1,14 @@
 """The tests of the records and of their backups over each version of PostgreSQL: ``python -m tests.versions``.
 
 ``make versions`` runs it for all; ``python -m tests.versions 15 17`` for these; ``--fetch`` only fetches the programs.
-``--write`` puts the table of what was run into docs/operations.md.
+``--write`` puts what was run into the table of docs/operations.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import re
 import subprocess
 import sys
 import tempfile
@@ -69,20 +70,26 @@ def _run(programs: Path, paths: Sequence[str]) -> tuple[int, str]:
     return code, f"{told or 'none ran'} ({time.monotonic() - began:.0f} s)"
 
 
-def table(tried: Sequence[Tried], day: str) -> str:
-    """What was run and how it ended, for people."""
-    lines = [f"| PostgreSQL | {' | '.join(SUITES)} |", "|---" * (len(SUITES) + 1) + "|"]
-    lines += [f"| {one.version} | {' | '.join(one.outcomes[name] for name in SUITES)} |" for one in tried]
-    return "\n".join([*lines, "", f"Last run {day}.", ""])
+def rows(tried: Sequence[Tried], day: str) -> dict[str, str]:
+    """Of the table, by their major versions: how each suite ended."""
+    told = {one.version: " | ".join(one.outcomes[name] for name in SUITES) for one in tried}
+    return {version.partition(".")[0]: f"| {version} | {how} | {day} |" for version, how in told.items()}
 
 
-def written(page: str, text: str) -> str:
-    """The page with the text between its marks."""
+def table(lines: Mapping[str, str]) -> str:
+    """For people."""
+    head = [f"| PostgreSQL | {' | '.join(SUITES)} | day |", "|---" * (len(SUITES) + 2) + "|"]
+    return "\n".join([*head, *(lines[version] for version in sorted(lines)), ""])
+
+
+def written(page: str, lines: Mapping[str, str]) -> str:
+    """The page with these rows in its table, in place of earlier ones of their versions."""
     before, _, rest = page.partition(BEGIN)
-    _, found, after = rest.partition(END)
+    old, found, after = rest.partition(END)
     if not found:
         raise SystemExit(f"{PAGE.name} has no place for the table: {BEGIN.strip()} … {END.strip()}")
-    return f"{before}{BEGIN}{text}{END}{after}"
+    kept = {found[1]: found[0] for found in re.finditer(r"^\| (\d+)\..*\|$", old, re.MULTILINE)}
+    return f"{before}{BEGIN}{table({**kept, **lines})}{END}{after}"
 
 
 def main() -> int:
@@ -90,7 +97,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(prog="python -m tests.versions", description=__doc__)
     parser.add_argument("versions", nargs="*", default=VERSIONS, metavar="VERSION", help=" ".join(VERSIONS))
     parser.add_argument("--fetch", action="store_true", help="fetch the programs, and run nothing")
-    parser.add_argument("--write", action="store_true", help=f"put the table into docs/{PAGE.name}")
+    parser.add_argument("--write", action="store_true", help=f"put what was run into the table of docs/{PAGE.name}")
     asked = parser.parse_args()
     if unknown := set(asked.versions) - set(VERSIONS):
         parser.error(f"no such version here: {', '.join(sorted(unknown))}")
@@ -104,10 +111,10 @@ def main() -> int:
     if asked.fetch:
         return 0
     tried = [try_version(place) for place in places.values()]
-    text = table(tried, f"{datetime.now(UTC):%Y-%m-%d}")
-    print(f"\n{text}", flush=True)
+    lines = rows(tried, f"{datetime.now(UTC):%Y-%m-%d}")
+    print(f"\n{table(lines)}", flush=True)
     if asked.write:
-        PAGE.write_text(written(PAGE.read_text("utf-8"), text), "utf-8")
+        PAGE.write_text(written(PAGE.read_text("utf-8"), lines), "utf-8")
     return 0 if all(one.well for one in tried) else 1
 
 

@@ -333,7 +333,8 @@ async def test_a_slot_that_the_server_gave_up_is_a_gap_that_is_told(stage: Stage
 async def test_dumps_are_listed_back_and_say_both_versions(stage: Stage) -> None:
     done = await stage.run("dump")
     assert done.verdict is Verdict.OK
-    assert done.details["server_version"] == done.details["tool_version"] == await stage.sql("SHOW server_version")
+    version = (await stage.sql("SHOW server_version")).split(" ")[0]  # "15.18 (Debian 15.18-0+deb12u1)"
+    assert done.details["server_version"] == done.details["tool_version"] == version
     assert done.details["entries"] > 20
 
 
@@ -381,7 +382,9 @@ async def test_a_dry_run_says_what_would_be_done_and_does_nothing(
         report = await JOBS[job].run(dataclasses.replace(stage.context(), dry_run=True))
         assert report.verdict is Verdict.OK
     said = capsys.readouterr().out
-    assert "a full backup (there is no verified backup before it)" in said
+    able = await takes_incremental_ones(stage)
+    why = "there is no verified backup before it" if able else "the server is older than PostgreSQL 17"
+    assert f"a full backup ({why})" in said
     assert "carry the log of cluster" in said
     assert "pg_dump" in said
     assert not stage.folder.exists()
