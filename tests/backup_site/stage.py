@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import dataclasses
 import os
 import time
+from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,9 +15,13 @@ from typing import Any
 import asyncpg
 
 from engine.config import Settings, load_settings
+from engine.records.ops_measures import measures_file, read_measures
+from ops.backup.log_status import Status, read_status
 from ops.backup.site import Site
 from ops.jobs import backup, dump, restore_check, wal
 from ops.jobs.job import JobContext, Report
+from tests.postgres_server import under_test
+from tests.waiting import until
 
 JOBS = {job.name: job for job in (backup.JOB, wal.JOB, restore_check.JOB, dump.JOB)}
 
@@ -40,6 +47,34 @@ class Stage:
     async def run(self, job: str, **arguments: str) -> Report:
         """Run a job as the framework does."""
         return await JOBS[job].run(self.context(**arguments))
+
+    def log_figures(self) -> dict[str, float]:
+        """What the log's carrier tells of itself; nothing before it has told."""
+        told = read_measures(measures_file(self.settings.paths.state_dir)).get("wal", {}).get("figures", {})
+        return {str(name): float(value) for name, value in told.items()}
+
+    @contextlib.asynccontextmanager
+    async def carrying(self) -> AsyncIterator[None]:
+        """The log's carrier runs, and has told of itself; it is killed with the block."""
+        running = asyncio.create_task(self.run("wal"))
+        try:
+            await until(lambda: running.done() or self.log_figures().get("kept_timestamp", 0) > 0)
+            yield
+        finally:
+            running.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await running
+
+    async def having_kept(self, lsn: int) -> Status:
+        """How the log is kept, once that is up to there."""
+        system = str(await self.sql("SELECT system_identifier FROM pg_control_system()"))
+
+        async def kept() -> Status | None:
+            status = await read_status(self.site, system)
+            return status if status is not None and status.kept_lsn >= lsn else None
+
+        found: Status = await until(kept)
+        return found
 
     def having(self, **changes: Any) -> Stage:
         """The same site with other settings of its backups."""
@@ -68,6 +103,7 @@ def new_stage(url: str, folder: Path, *, to: str = "", more: dict[str, str] | No
             "TRUNKLINE_BACKUP_KEY_FILE": str(key),
             "TRUNKLINE_BACKUP_WAL_EVERY_S": "1",
             "TRUNKLINE_STATE_DIR": str(folder / "state"),
+            "TRUNKLINE_POSTGRES_PROGRAMS": str(under_test() or ""),
             **(more or {}),
         }
     )

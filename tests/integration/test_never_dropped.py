@@ -7,6 +7,7 @@ which fail when they are told to. What the caller hears then is read by the embe
 from __future__ import annotations
 
 import asyncio
+from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -37,32 +38,29 @@ HICCUP_SECONDS = 0.03
 
 @dataclass
 class Faults:
-    """What fails now: "gone" answers with an error, "stuck" does not answer at all, "hiccup" is gone for a moment."""
+    """What fails now, for which call: "gone" answers with an error, "stuck" does not answer at all, "hiccup" is gone
+    for a moment."""
 
-    now: dict[str, str] = field(default_factory=dict)
-    asked: dict[str, int] = field(default_factory=dict)
+    now: dict[tuple[str, str], str] = field(default_factory=dict)
+    """By the call's id and the part of the engine that fails it."""
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     """How often each was asked while it failed."""
-    well_at: dict[str, float] = field(default_factory=dict)
+    well_at: dict[tuple[str, str], float] = field(default_factory=dict)
     """When each is over its hiccup, which begins with the first request."""
 
-    async def meet(self, part: str, error: Exception) -> None:
+    async def meet(self, call_id: str, part: str, error: Exception) -> None:
         """Fail as told."""
-        fault = self.now.get(part)
-        if fault is None or (fault == "hiccup" and not self._hiccups(part)):
+        fault = self.now.get((call_id, part))
+        if fault is None or (fault == "hiccup" and not self._hiccups(call_id, part)):
             return
-        self.asked[part] = self.asked.get(part, 0) + 1
+        self.asked[call_id, part] += 1
         if fault == "stuck":
             await asyncio.sleep(3600)
         raise error
 
-    def _hiccups(self, part: str) -> bool:
+    def _hiccups(self, call_id: str, part: str) -> bool:
         now = asyncio.get_running_loop().time()
-        return now < self.well_at.setdefault(part, now + HICCUP_SECONDS)
-
-    def mend(self) -> None:
-        """All is well again."""
-        for told in (self.now, self.asked, self.well_at):
-            told.clear()
+        return now < self.well_at.setdefault((call_id, part), now + HICCUP_SECONDS)
 
 
 class FailingRecognizer(MoonshineRecognizer):
@@ -74,19 +72,20 @@ class FailingRecognizer(MoonshineRecognizer):
 
     @asynccontextmanager
     async def open(self, options: RecognitionOptions) -> AsyncIterator[RecognitionSession]:
-        await self.faults.meet("stt", RecognitionError("told to fail"))
+        await self.faults.meet(options.call_id, "stt", RecognitionError("told to fail"))
         async with super().open(options) as session:
-            yield _FailingSession(session, self.faults)
+            yield _FailingSession(session, self.faults, options.call_id)
 
 
 class _FailingSession:
-    def __init__(self, inner: RecognitionSession, faults: Faults) -> None:
+    def __init__(self, inner: RecognitionSession, faults: Faults, call_id: str) -> None:
         self._inner = inner
         self._faults = faults
+        self._call_id = call_id
         self.begin, self.audio, self.end, self.results = inner.begin, inner.audio, inner.end, inner.results
 
     async def flush(self, flush: int) -> None:
-        await self._faults.meet("stt", RecognitionError("told to fail"))
+        await self._faults.meet(self._call_id, "stt", RecognitionError("told to fail"))
         await self._inner.flush(flush)
 
 
@@ -98,7 +97,7 @@ class FailingVoice(PiperSynthesizer):
         self.faults = faults
 
     async def synthesize(self, request: SynthesisRequest) -> AsyncIterator[bytes]:
-        await self.faults.meet("tts", SynthesisError("told to fail"))
+        await self.faults.meet(request.call_id, "tts", SynthesisError("told to fail"))
         async for chunk in super().synthesize(request):
             yield chunk
 
@@ -111,7 +110,7 @@ class FailingModel(PolicyModel):
         self.faults = faults
 
     async def chat(self, request: ChatRequest) -> AsyncIterator[ChatDelta]:  # type: ignore[override]
-        await self.faults.meet("llm", ModelError("told to fail"))
+        await self.faults.meet(request.call_id, "llm", ModelError("told to fail"))
         async for delta in super().chat(request):
             yield delta
 
@@ -183,54 +182,65 @@ SPEECH = read_wav(FOLDER / "opening_hours.wav")
 
 @asynccontextmanager
 async def a_call(house: House) -> AsyncIterator[tuple[Caller, Exchange]]:
-    """A call that was greeted; all is well again when it is over."""
+    """A call that was greeted."""
     async with (
         Exchange(house.engine.telephony) as exchange,
         Caller(house.engine.address, exchange, follow=True) as caller,
     ):
         await caller.wait_for_greeting(15)
-        try:
-            yield caller, exchange
-        finally:
-            house.faults.mend()
+        yield caller, exchange
 
 
-async def reaches_the_operator(house: House, caller: Caller, exchange: Exchange, reason: str) -> None:
-    """The caller hears the apology and the dialplan is told to go to the operator."""
-    before = sum(len(frame) for frame in caller.heard.frames)
-    assert await caller.wait_for_end(20) == "engine"
-    assert await exchange.next_step(str(caller.call_id)) == "operator"
-    heard = await house.read(b"".join(caller.heard.frames)[before:])
-    assert "sorry" in heard, heard
-    assert "connect" in heard, heard
-    assert [event.data["what"] for event in caller.engine_events if event.type == "failure"] == [reason]
-    assert max(caller.heard.gaps()) < 0.5, "the line was never silent in the way of a dead one"
+def heard_by(caller: Caller, after: int = 0) -> bytes:
+    """What came to the caller, all but the first bytes."""
+    return b"".join(caller.heard.frames)[after:]
+
+
+async def loses(house: House, part: str, reason: str, fault: str) -> bytes:
+    """A call that loses a part and is led to the operator; what the caller heard from then on."""
+    async with a_call(house) as (caller, exchange):
+        house.faults.now[str(caller.call_id), part] = fault
+        await caller.speak(SPEECH)
+        before = len(heard_by(caller))
+        assert await caller.wait_for_end(20) == "engine"
+        assert await exchange.next_step(str(caller.call_id)) == "operator"
+        assert [event.data["what"] for event in caller.engine_events if event.type == "failure"] == [reason]
+        assert max(caller.heard.gaps()) < 0.5, "the line was never silent in the way of a dead one"
+        asked = house.faults.asked[str(caller.call_id), part]
+        assert asked >= (2 if part == "llm" else 1), "a model is asked once more before it is given up"
+        return heard_by(caller, before)
 
 
 @pytest.mark.parametrize("fault", ["gone", "stuck"])
-@pytest.mark.parametrize(("part", "reason"), [("stt", "recognition"), ("llm", "model"), ("tts", "synthesis")])
-async def test_a_lost_model_is_apologised_for_and_leads_to_the_operator(
-    house: House, part: str, reason: str, fault: str
-) -> None:
-    async with a_call(house) as (caller, exchange):
-        house.faults.now[part] = fault
-        await caller.speak(SPEECH)
-        await reaches_the_operator(house, caller, exchange, reason)
-        if part == "llm":
-            assert house.faults.asked["llm"] >= 2, "a model is asked once more before it is given up"
+async def test_a_lost_model_is_apologised_for_and_leads_to_the_operator(house: House, fault: str) -> None:
+    """Three calls at once, each without another of the three."""
+    parts = {"stt": "recognition", "llm": "model", "tts": "synthesis"}
+    async with asyncio.TaskGroup() as group:
+        calls = {part: group.create_task(loses(house, part, reason, fault)) for part, reason in parts.items()}
+    for part, call in calls.items():
+        heard = await house.read(call.result())
+        assert "sorry" in heard, (part, heard)
+        assert "connect" in heard, (part, heard)
 
 
-@pytest.mark.parametrize("part", ["stt", "llm", "tts"])
-async def test_what_fails_for_a_moment_is_not_noticed(house: House, part: str) -> None:
+async def hiccups(house: House, part: str) -> bytes:
+    """A call in which a part fails for a moment; what the caller heard."""
     async with a_call(house) as (caller, _):
-        house.faults.now[part] = "hiccup"
+        house.faults.now[str(caller.call_id), part] = "hiccup"
         await caller.speak(SPEECH)
         answer = await caller.wait_for_answer(15)
-        assert house.faults.asked[part] >= 1
+        assert house.faults.asked[str(caller.call_id), part] >= 1
         assert answer.latency > 0
-        heard = await house.read(b"".join(caller.heard.frames))
-        assert "open" in heard or "monday" in heard or "saturday" in heard, heard
         assert caller.ending is None
+        return heard_by(caller)
+
+
+async def test_what_fails_for_a_moment_is_not_noticed(house: House) -> None:
+    async with asyncio.TaskGroup() as group:
+        calls = {part: group.create_task(hiccups(house, part)) for part in ("stt", "llm", "tts")}
+    for part, call in calls.items():
+        heard = await house.read(call.result())
+        assert "open" in heard or "monday" in heard or "saturday" in heard, (part, heard)
 
 
 ORDER = read_wav(FOLDER / "order_status.wav")
@@ -256,23 +266,33 @@ async def test_a_slow_store_is_waited_for_with_a_word(house: House) -> None:
         await house.store_fails(mode="none")
 
 
-@pytest.mark.parametrize("fault", [{"mode": "disconnect"}, {"mode": "500"}, {"mode": "bad_json"}])
-async def test_a_lost_store_is_said_and_the_call_goes_on(house: House, fault: dict[str, object]) -> None:
+async def without_the_store(house: House, fault: dict[str, object], told: asyncio.Event) -> None:
+    """A call that finds the store lost and goes on. ``told`` once it was told so: the fault may change then."""
+    async with a_call(house) as (caller, exchange):
+        await house.store_fails(**fault)
+        heard = await turn(house, caller, ORDER)
+        told.set()
+        assert "sorry" in heard, heard
+        assert "connect" in heard or "call" in heard, heard
+        heard = await turn(house, caller, SPEECH)
+        assert "monday" in heard or "saturday" in heard, heard
+        assert caller.ending is None
+        await caller.speak(read_wav(FOLDER / "operator.wav"))
+        assert await caller.wait_for_end(20) == "engine"
+        assert await exchange.next_step(str(caller.call_id)) == "operator"
+        failed = [event.data["error"] for event in caller.engine_events if event.type == "tool"]
+        assert "store_unavailable" in failed
+        assert max(caller.heard.gaps()) < 0.5
+
+
+async def test_a_lost_store_is_said_and_the_call_goes_on(house: House) -> None:
+    """Each call goes on while the next one meets the next fault."""
     try:
-        async with a_call(house) as (caller, exchange):
-            await house.store_fails(**fault)
-            heard = await turn(house, caller, ORDER)
-            assert "sorry" in heard, heard
-            assert "connect" in heard or "call" in heard, heard
-            heard = await turn(house, caller, SPEECH)
-            assert "monday" in heard or "saturday" in heard, heard
-            assert caller.ending is None
-            await caller.speak(read_wav(FOLDER / "operator.wav"))
-            assert await caller.wait_for_end(20) == "engine"
-            assert await exchange.next_step(str(caller.call_id)) == "operator"
-            failed = [event.data["error"] for event in caller.engine_events if event.type == "tool"]
-            assert "store_unavailable" in failed
-            assert max(caller.heard.gaps()) < 0.5
+        async with asyncio.TaskGroup() as group:
+            for mode in ("disconnect", "500", "bad_json"):
+                told = asyncio.Event()
+                group.create_task(without_the_store(house, {"mode": mode}, told))
+                await told.wait()
     finally:
         await house.store_fails(mode="none")
 

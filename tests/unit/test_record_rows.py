@@ -98,6 +98,8 @@ def test_no_text_that_the_database_refuses() -> None:
         {"call": "no uuid"},
         {"began": "yesterday"},
         {"began": 1e300},
+        {"began": -1.0},  # the tables take no time before 1970, or after 9998
+        {"began": 253_370_764_800.0},
         {"event": "nothing"},
         {"event": {"type": "turn", "id": "x", "at": 1}},
         {"event": {"type": "turn", "id": "00000000-0000-0000-0000-000000000000", "at": 1.0}},

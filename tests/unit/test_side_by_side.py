@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ REPORT = """<?xml version="1.0" encoding="utf-8"?><testsuites name="pytest tests
 <testsuite name="pytest" errors="1" failures="2" skipped="3" tests="16"/></testsuites>"""
 
 
-@pytest.mark.parametrize("pattern", [*BESIDE, *QUIET])
+@pytest.mark.parametrize("pattern", [*chain(*BESIDE), *QUIET])
 def test_what_runs_beside_is_there(pattern: str) -> None:
     found = [ROOT / path for path in named([pattern])]
     assert any(path.is_file() or list(path.rglob("test_*.py")) for path in found)
@@ -37,6 +38,38 @@ def test_the_last_line_is_as_the_runner_has_it() -> None:
     assert re.match(r"^=+ .*(passed|failed|error).* in [0-9.]+s.* =+$", closing({"failed": 1}, 1.0))
 
 
+def test_whoever_is_done_takes_what_is_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """The second run waits until the first has ended and has taken the group that is left."""
+    done = tmp_path / "done"
+    waits = f"""
+import pathlib, time
+def test_that_waits():
+    deadline = time.monotonic() + 60
+    while not pathlib.Path({str(done)!r}).exists():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+"""
+    tests = tmp_path / "tests"
+    for folder, text in {
+        "first": "def test_one():\n    pass\n",
+        "beside": waits,
+        "left": f"import pathlib\ndef test_left():\n    pathlib.Path({str(done)!r}).touch()\n",
+        "quiet": "def test_four():\n    pass\n",
+    }.items():
+        (tests / folder).mkdir(parents=True)
+        (tests / folder / f"test_{folder}.py").write_text(text)
+    (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = tests\n")
+    monkeypatch.setattr(side_by_side, "ROOT", tmp_path)
+    monkeypatch.setattr(side_by_side, "BESIDE", (("tests/beside",), ("tests/left",)))
+    monkeypatch.setattr(side_by_side, "QUIET", ("tests/quiet",))
+    assert side_by_side.main() == 0
+    told = capfd.readouterr().out
+    assert " 4 passed in " in told.splitlines()[-1]
+    assert told.index("test_left.py") < told.index("both ended after") < told.index("test_beside.py")
+
+
 def test_each_test_is_in_one_run_and_a_failure_in_any_fails_all(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capfd: pytest.CaptureFixture[str]
 ) -> None:
@@ -48,16 +81,16 @@ def test_each_test_is_in_one_run_and_a_failure_in_any_fails_all(
     (tests / "quiet" / "test_four.py").write_text("def test_four():\n    pass\n")
     (tmp_path / "pytest.ini").write_text("[pytest]\ntestpaths = tests\n")
     monkeypatch.setattr(side_by_side, "ROOT", tmp_path)
-    monkeypatch.setattr(side_by_side, "BESIDE", ("tests/beside",))
+    monkeypatch.setattr(side_by_side, "BESIDE", (("tests/beside",),))
     monkeypatch.setattr(side_by_side, "QUIET", ("tests/quiet",))
     assert side_by_side.main() == 0
     told = capfd.readouterr().out
     assert told.count("collected 1 item\n") == 2
     assert "collected 2 items" in told
     assert " 4 passed in " in told.splitlines()[-1]
-    for failing in (tests / "test_one.py", tests / "beside" / "test_two.py", tests / "quiet" / "test_four.py"):
-        kept = failing.read_text()
-        failing.write_text(kept + "\ndef test_wrong():\n    assert False\n")
+    for failing in ("test_one.py", "beside/test_two.py", "quiet/test_four.py"):
+        kept = (tests / failing).read_text()
+        (tests / failing).write_text(kept + "\ndef test_wrong():\n    assert False\n")
         assert side_by_side.main() == 1
         assert " 1 failed, 4 passed in " in capfd.readouterr().out.splitlines()[-1]
-        failing.write_text(kept)
+        (tests / failing).write_text(kept)

@@ -29,7 +29,7 @@ FROM (
     UNION ALL
     SELECT c.started_at FROM calls c JOIN legal_holds h ON h.call_id = c.id WHERE h.released_at IS NULL
 ) held
-WHERE isfinite(at);
+WHERE at >= '0001-01-01 00:00+00' AND at < '9999-01-01 00:00+00';
 
 -- name: oldest_text
 -- The earliest call, or 2020 for an earlier one, with words to be removed, from $2 (a text, for it may be -infinity) to

@@ -10,8 +10,6 @@ import signal
 import asyncpg
 import pytest
 
-from engine.records.ops_measures import measures_file, read_measures
-from ops.backup.log_status import read_status
 from ops.backup.slot import hold
 from ops.jobs import wal
 from ops.jobs.job import Verdict
@@ -33,26 +31,21 @@ async def again(url: str) -> asyncpg.Connection:
     raise AssertionError("the server did not come back")
 
 
-def figures(stage: Stage) -> dict[str, float]:
-    found = read_measures(measures_file(stage.settings.paths.state_dir)).get("wal", {}).get("figures", {})
-    return {str(name): float(value) for name, value in found.items()}
-
-
 async def test_it_tells_how_it_is_and_being_stopped_is_no_failure(
     stage: Stage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(wal, "TELL_SECONDS", 0.2)
     running = asyncio.create_task(run_job(wal.JOB, stage.context(), Run("wal-1", "hand")))
-    await until(lambda: figures(stage).get("kept_timestamp", 0) > 0)
-    first = figures(stage)
+    await until(lambda: stage.log_figures().get("kept_timestamp", 0) > 0)
+    first = stage.log_figures()
     assert first["slot_limit_bytes"] == -1
     assert first["gap"] == 0
     assert first["slot_held_bytes"] >= 0
-    await until(lambda: figures(stage)["kept_timestamp"] > first["kept_timestamp"])
+    await until(lambda: stage.log_figures()["kept_timestamp"] > first["kept_timestamp"])
     running.cancel()
     ran = await running
     assert ran.report.verdict is Verdict.OK
-    assert figures(stage)["kept_timestamp"] > 0  # the last that was told stays
+    assert stage.log_figures()["kept_timestamp"] > 0  # the last that was told stays
 
 
 async def test_a_slot_without_a_limit_is_warned_of(stage: Stage) -> None:
@@ -85,27 +78,20 @@ async def test_a_slot_that_many_want_at_once_is_made_once(stage: Stage) -> None:
             await connection.close()
 
 
-async def test_a_restart_of_the_server_is_lived_through(stage: Stage) -> None:
-    carrying = asyncio.create_task(stage.run("wal", seconds="25"))
-    system = str(await stage.sql("SELECT system_identifier FROM pg_control_system()"))
-    await asyncio.sleep(3)
-    before = await read_status(stage.site, system)
-    assert before is not None
-    connection = await asyncpg.connect(stage.url)
-    os.kill(await connection.fetchval("SELECT pg_backend_pid()"), signal.SIGKILL)  # the server restarts for it
-    await asyncio.sleep(1)
-    connection.terminate()
-    connection = await again(stage.url)
-    await add_calls(connection, 5)
-    end = await connection.fetchval("SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint")
-    await connection.close()
-    done = await carrying
-    assert done.verdict is Verdict.OK
-    assert done.figures["reconnects"] >= 1
-    after = await read_status(stage.site, system)
-    assert after is not None
-    assert after.kept_lsn >= end
-    assert not after.gap
+async def test_a_restart_of_the_server_is_lived_through(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(wal, "TELL_SECONDS", 0.2)
+    async with stage.carrying():
+        connection = await asyncpg.connect(stage.url)
+        os.kill(await connection.fetchval("SELECT pg_backend_pid()"), signal.SIGKILL)  # the server restarts for it
+        await asyncio.sleep(1)
+        connection.terminate()
+        connection = await again(stage.url)
+        await add_calls(connection, 5)
+        end = await connection.fetchval("SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint")
+        await connection.close()
+        after = await stage.having_kept(end)
+        assert not after.gap
+        await until(lambda: stage.log_figures()["reconnects"] >= 1)
     # The lock was taken anew with the new connection, and is free again.
     assert (await stage.run("wal", seconds="1")).verdict is Verdict.OK
 

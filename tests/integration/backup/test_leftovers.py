@@ -44,6 +44,7 @@ async def to_be_killed(stage: Stage, what: str, argument: str) -> AsyncIterator[
         "TRUNKLINE_BACKUP_KEY_FILE": str(backup.key_file),
         "TRUNKLINE_BACKUP_WORK_DIR": str(backup.work_dir),
         "TRUNKLINE_STATE_DIR": str(stage.settings.paths.state_dir),
+        "TRUNKLINE_POSTGRES_PROGRAMS": str(stage.settings.postgres_programs.folder or ""),
     }
     command = [sys.executable, "-m", "tests.backup_site.killed_run", what, argument]
     process = await asyncio.create_subprocess_exec(*command, env=environment, cwd=ROOT, stdout=asyncio.subprocess.PIPE)

@@ -12,6 +12,7 @@ import pytest
 from ops.backup.errors import Damaged
 from ops.backup.measures import measures
 from ops.backup.streams import gathered, of_bytes
+from ops.jobs import wal
 from ops.jobs.job import Verdict
 from tests.backup_site.records import add_calls, fresh_database
 from tests.backup_site.s3_server import FaultyProxy, running_s3
@@ -38,23 +39,25 @@ async def stage_at(server: str, endpoint: str, folder: Path) -> Stage:
     return new_stage(await fresh_database(server), folder, to=f"s3://{BUCKET}/{folder.name}", more=settings)
 
 
-async def test_a_site_is_kept_in_s3_while_it_comes_and_goes(server: str, s3: str, tmp_path: Path) -> None:
+async def test_a_site_is_kept_in_s3_while_it_comes_and_goes(
+    server: str, s3: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     async with FaultyProxy(s3) as proxy:
         stage = await stage_at(server, proxy.url, tmp_path / "one")
         made = await stage.run("backup")
         assert made.verdict is Verdict.OK
         connection = await asyncpg.connect(stage.url)
-        carrying = asyncio.create_task(stage.run("wal", seconds="30"))
-        await asyncio.sleep(2)
-        proxy.refuse(1_000_000)
-        for _ in range(5):
-            await add_calls(connection, 20)
-            await connection.execute("SELECT pg_switch_wal()")
-            await asyncio.sleep(1)
-        proxy.heal()
-        carried = await carrying
-        assert carried.verdict is Verdict.OK
-        assert carried.figures["reconnects"] > 0
+        monkeypatch.setattr(wal, "TELL_SECONDS", 0.2)
+        async with stage.carrying():
+            proxy.refuse(1_000_000)
+            for _ in range(5):
+                await add_calls(connection, 20)
+                await connection.execute("SELECT pg_switch_wal()")
+                await asyncio.sleep(1)
+            end = await connection.fetchval("SELECT (pg_current_wal_flush_lsn() - '0/0'::pg_lsn)::bigint")
+            proxy.heal()
+            await stage.having_kept(end)
+            assert stage.log_figures()["reconnects"] > 0
         await connection.close()
         assert (await stage.run("backup", full="yes")).figures["rows"] > made.figures["rows"]
         assert (await stage.run("restore-check")).verdict is Verdict.OK
