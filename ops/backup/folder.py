@@ -68,6 +68,10 @@ class FolderRepository:
         finally:
             await _closed(file)
 
+    async def beginning(self, name: str, size: int) -> bytes:
+        """As the port says."""
+        return await self._do(name, _beginning, self._folder / name, size)
+
     async def listing(self, prefix: str) -> list[Kept]:
         """As the port says."""
         return await self._do(prefix, self._listed, prefix)
@@ -190,6 +194,11 @@ class _File:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
                 self._descriptor = -1
+
+
+def _beginning(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
 
 
 def _nobody_writes(path: Path) -> bool:
