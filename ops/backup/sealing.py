@@ -14,7 +14,7 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
 from typing import Final, Protocol
 
@@ -104,24 +104,48 @@ def made_by(header: bytes) -> str | None:
     return header[len(MAGIC) :][:_ID].hex()
 
 
-async def sealed(name: str, source: AsyncIterable[bytes], key: Key) -> AsyncGenerator[bytes, None]:
-    """``source`` closed under ``name``, chunk by chunk."""
+def _unseen(block: bytes) -> None:
+    """Of no interest."""
+
+
+async def sealed(
+    name: str, source: AsyncIterable[bytes], key: Key, seen: Callable[[bytes], object] = _unseen
+) -> AsyncGenerator[bytes, None]:
+    """``source`` closed under ``name``, chunk by chunk; ``seen`` gets each piece of it on the thread that made it."""
     salt = os.urandom(_SALT)
     cipher = key.cipher(name, salt)
-    yield MAGIC + bytes.fromhex(key.id) + salt
+    header = MAGIC + bytes.fromhex(key.id) + salt
+    seen(header)
+    yield header
+
+    def closed(chunk: bytes, number: int, last: bool) -> bytes:
+        made = cipher.encrypt(_nonce(number, last=last), chunk, None)
+        seen(made)
+        return made
+
     number, waiting = 0, b""
     async for block in in_blocks(source, CHUNK):
         if waiting:
-            yield await on_thread(cipher.encrypt, _nonce(number, last=False), waiting, None)
+            yield await on_thread(closed, waiting, number, False)
             number += 1
         waiting = block
-    yield await on_thread(cipher.encrypt, _nonce(number, last=True), waiting, None)
+    yield await on_thread(closed, waiting, number, True)
 
 
-async def opened(name: str, source: AsyncIterable[bytes], keys: Keys) -> AsyncGenerator[bytes, None]:
-    """What was closed under ``name``. Raises KeyMismatch, and Damaged at the first chunk that is not as it was made."""
+async def opened(
+    name: str, source: AsyncIterable[bytes], keys: Keys, seen: Callable[[bytes], object] = _unseen
+) -> AsyncGenerator[bytes, None]:
+    """What was closed under ``name``; ``seen`` gets each piece before it is opened. Raises KeyMismatch, and Damaged at
+    the first chunk that is not as it was made.
+    """
+
+    def decrypted(block: bytes, number: int, last: bool) -> bytes:
+        seen(block)
+        return _decrypt(cipher, name, number, block, last)
+
     blocks = _after_header(source)
     header = await anext(blocks)
+    seen(header)
     identity = made_by(header)
     if identity is None:
         await blocks.aclose()
@@ -130,12 +154,12 @@ async def opened(name: str, source: AsyncIterable[bytes], keys: Keys) -> AsyncGe
     number, waiting = 0, b""
     async for block in blocks:
         if waiting:
-            yield await on_thread(_decrypt, cipher, name, number, waiting, False)
+            yield await on_thread(decrypted, waiting, number, False)
             number += 1
         waiting = block
     if len(waiting) < _TAG:
         raise Damaged(f"{name} is cut off after {number} MiB")
-    yield await on_thread(_decrypt, cipher, name, number, waiting, True)
+    yield await on_thread(decrypted, waiting, number, True)
 
 
 async def _after_header(source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
