@@ -50,7 +50,7 @@ async def test_a_write_that_hangs_is_given_up(
         stuck.wait()
         raise OSError
 
-    monkeypatch.setattr(folder.os, where, hang)
+    monkeypatch.setattr(os, where, hang)
     monkeypatch.setattr(folder, "_forget", lambda _: stuck.wait())
     with pytest.raises(RepositoryGone, match="does not answer"):
         await FolderRepository(tmp_path).put("a", of_bytes(b"content"))
