@@ -11,6 +11,7 @@ from prometheus_client import REGISTRY
 from prometheus_client.metrics_core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector, CollectorRegistry
 
+from engine.records.dead_letters import kept_bytes
 from engine.records.outbox import Outbox
 from engine.records.recorder import STATUS
 
@@ -62,10 +63,15 @@ class RecordCollector(Collector):
             counter.add_metric([], value)
             families.append(counter)
         for name, text, value in (
-            ("waiting", "Events in memory that are not on the disk yet.", outbox.waiting),
-            ("failing", "1 while the disk takes no events.", int(bool(outbox.failing))),
+            ("outbox_waiting", "Events in memory that are not on the disk yet.", outbox.waiting),
+            ("outbox_failing", "1 while the disk takes no events.", int(bool(outbox.failing))),
+            (
+                "dead_letters_bytes",
+                "Events set aside on this node's disk, of runs before this one too; 0: none.",
+                kept_bytes(outbox.root),
+            ),
         ):
-            gauge = GaugeMetricFamily(f"trunkline_outbox_{name}", text)
+            gauge = GaugeMetricFamily(f"trunkline_{name}", text)
             gauge.add_metric([], value)
             families.append(gauge)
         return families

@@ -55,7 +55,7 @@ def make_recorder(settings: Settings) -> Any:
     from engine.agent.playbooks import Playbooks
     from engine.config.records import NONE
     from engine.privacy import Masker
-    from engine.records.dead_letters import DeadLetters
+    from engine.records.dead_letters import FILE, DeadLetters
     from engine.records.places import database_url, redis_url
     from engine.records.recorder import Recorder
     from engine.records.sink import Sink
@@ -70,7 +70,7 @@ def make_recorder(settings: Settings) -> Any:
         sinks.append(
             DatabaseSink(
                 partial(database_url, settings),
-                DeadLetters(root / "dead-letters.jsonl"),
+                DeadLetters(root / FILE),
                 connections=records.database_pool,
                 erased=erased,
             )

@@ -355,6 +355,12 @@ def _check_records(settings: Settings) -> Iterator[Finding]:
     yield from check_records(settings)
 
 
+def _check_backups(settings: Settings) -> Iterator[Finding]:
+    from ops.doctor_backups import check_backups
+
+    yield from check_backups(settings)
+
+
 CHECKS: Final[dict[str, Check]] = {
     "ports": check_ports,
     "machine": check_machine,
@@ -363,6 +369,7 @@ CHECKS: Final[dict[str, Check]] = {
     "disk": check_disk,
     "playbook": check_playbook,
     "records": _check_records,
+    "backup keys": _check_backups,
     "providers": check_providers,
     "ray": check_ray,
 }

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Literal
 
 from engine.config.backup import BackupS3Settings, BackupSettings, PostgresProgramSettings
+from engine.config.backup_keys import BackupKeySettings
 from engine.config.clouds import GoogleSettings, OpenAiSpeechSettings
 from engine.config.hosted import AnthropicSettings, ChainSettings, OpenAiChatSettings, OpenAiSettings
 from engine.config.operations import OperationsSettings, RetentionSettings
@@ -457,6 +458,7 @@ class Settings:
     reports: ReportSettings = field(default_factory=ReportSettings)
     prices: PriceSettings = field(default_factory=PriceSettings)
     backup: BackupSettings = field(default_factory=BackupSettings)
+    backup_keys: BackupKeySettings = field(default_factory=BackupKeySettings)
     backup_s3: BackupS3Settings = field(default_factory=BackupS3Settings)
     postgres_programs: PostgresProgramSettings = field(default_factory=PostgresProgramSettings)
     ray: RaySettings = field(default_factory=RaySettings)

@@ -14,8 +14,18 @@ from engine.records.reading import Entry
 MOST_BYTES: Final = 64 << 20
 """Of the file; what comes after is counted and not kept."""
 MOST_KNOWN: Final = 100_000
+FILE: Final = "dead-letters.jsonl"
+"""In the folder of the outboxes of a machine, whose own it is."""
 
 logger = logging.getLogger(__name__)
+
+
+def kept_bytes(outboxes: Path) -> int:
+    """Size of the file of this machine; 0: nothing is set aside."""
+    try:
+        return (outboxes / FILE).stat().st_size
+    except OSError:
+        return 0
 
 
 class DeadLetters:

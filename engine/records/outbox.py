@@ -103,6 +103,11 @@ class Outbox:
         return self._base + self._index
 
     @property
+    def root(self) -> Path:
+        """Folder of all outboxes of this machine."""
+        return self._root
+
+    @property
     def waiting(self) -> int:
         """Records in memory that are not on the disk."""
         return len(self._waiting) + len(self._encoded)

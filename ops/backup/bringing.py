@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from engine.errors import ConfigurationError
 from ops.backup.catalogue import DUMPS, Part, read_catalogue
 from ops.backup.dumping import entries_of, read_dumps
-from ops.backup.errors import BackupError, WrongVersion
+from ops.backup.errors import BackupError, KeyMismatch, WrongVersion
 from ops.backup.fetching import choose
 from ops.backup.programs import find_programs
 from ops.backup.site import Site
@@ -44,7 +44,7 @@ async def bring(site: Site, what: What, file: Path, *, identity: str = "", clust
     if not await asyncio.to_thread(file.parent.is_dir):
         raise ConfigurationError(f"{file.parent} is no folder: make it, or name another")
     if what == "globals":
-        catalogue = await read_catalogue(site.repository, site.key)
+        catalogue = await read_catalogue(site.repository, site.keys)
         backup = choose(catalogue, identity=identity, before=None, before_lsn=None, cluster=cluster)
         size = await _write(site.fetch(backup.object("globals"), backup.parts["globals"]), file)
         return Brought(file, backup.id, size, "as it was recorded; `psql -f` reads it, before a dump is loaded")
@@ -62,8 +62,11 @@ async def bring(site: Site, what: What, file: Path, *, identity: str = "", clust
 
 
 async def _dump(site: Site, identity: str, cluster: str) -> dict[str, Any]:
-    """What the one that is meant says of itself. Raises BackupError."""
-    dumps = await read_dumps(site)
+    """What the one that is meant says of itself. Raises BackupError, KeyMismatch."""
+    closed: dict[str, str] = {}
+    dumps = await read_dumps(site, closed)
+    if closed and (identity in closed or not dumps):
+        raise KeyMismatch(closed.get(identity) or closed[max(closed)])
     if identity:
         dumps = [each for each in dumps if each["id"] == identity]
         if not dumps:

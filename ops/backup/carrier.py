@@ -217,7 +217,7 @@ class Carrier:
 
     async def _gap_closed(self) -> bool:
         """Whether a full backup has begun after it."""
-        catalogue = await read_catalogue(self._site.repository, self._site.key)
+        catalogue = await read_catalogue(self._site.repository, self._site.keys)
         return any(
             each.system_id == self._server.system_id and each.kind == "full" and each.start_lsn >= self.progress.gap_lsn
             for each in catalogue.backups.values()

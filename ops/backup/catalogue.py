@@ -14,7 +14,7 @@ from typing import Any, Final, Literal
 from ops.backup.contents import Contents, Table
 from ops.backup.errors import BackupError, Damaged, KeyMismatch, ObjectMissing
 from ops.backup.repository import Repository
-from ops.backup.sealing import Key
+from ops.backup.sealing import Key, Keys
 from ops.backup.streams import gathered, of_bytes
 
 BACKUPS: Final = "backups/"
@@ -79,24 +79,19 @@ def to_json(body: Mapping[str, Any], key: Key, purpose: str) -> bytes:
     return json.dumps(envelope, sort_keys=True, indent=1).encode()
 
 
-def from_json(content: bytes, key: Key | None, purpose: str) -> dict[str, Any]:
-    """The body. Without a key its seal is not looked at: for lists. Raises Damaged, KeyMismatch, BackupError."""
+def from_json(content: bytes, keys: Keys | None, purpose: str) -> dict[str, Any]:
+    """The body. Without keys its seal is not looked at: for lists. Raises Damaged, KeyMismatch, BackupError."""
     try:
         envelope = json.loads(content)
-        body, seal, made_with = envelope["body"], envelope["seal"], envelope["key"]
+        body, seal, identity = envelope["body"], envelope["seal"], str(envelope["key"])
         number = int(envelope["format"])
     except (ValueError, KeyError, TypeError) as error:
         raise Damaged(f"{purpose} is damaged: it cannot be read") from error
     if number > FORMAT:
         raise BackupError(f"{purpose} was written by a newer Trunkline (format {number}): use that one")
-    if key is not None:
-        if made_with != key.id:
-            have = f"the key given is {key.id}" if key.encrypts else "no key is given (TRUNKLINE_BACKUP_KEY_FILE)"
-            raise KeyMismatch(
-                f"{purpose} was closed with the key {made_with}, and {have}: give the one it was made with"
-            )
+    if keys is not None:
         text = json.dumps(body, sort_keys=True, separators=(",", ":"))
-        if key.digest(purpose, text.encode()) != seal:
+        if keys.made_with(identity, purpose).digest(purpose, text.encode()) != seal:
             raise Damaged(f"{purpose} is damaged: its seal does not fit its content")
     assert isinstance(body, dict)
     return body
@@ -118,7 +113,7 @@ async def note(
     await repository.put(name, of_bytes(to_json({"at": at}, key, name)))
 
 
-async def read_backup(repository: Repository, identity: str, key: Key | None) -> Backup:
+async def read_backup(repository: Repository, identity: str, keys: Keys | None) -> Backup:
     """Raises BackupError where there is none of that name, Damaged, KeyMismatch."""
     name = f"{BACKUPS}{identity}/record"
     try:
@@ -127,7 +122,7 @@ async def read_backup(repository: Repository, identity: str, key: Key | None) ->
         raise BackupError(
             f"there is no backup {identity} in {repository.place}: see `trunkline ops backups`"
         ) from error
-    body = from_json(content, key, name)
+    body = from_json(content, keys, name)
     try:
         contents = body.pop("contents")
         tables = {table: Table(**facts) for table, facts in contents["tables"].items()}
@@ -139,14 +134,14 @@ async def read_backup(repository: Repository, identity: str, key: Key | None) ->
         raise Damaged(f"{name} is damaged: it is no record of a backup") from error
     return replace(
         backup,
-        verified_at=await _noted(repository, backup.object("verified"), key),
-        restored_at=await _noted(repository, backup.object("restored"), key),
+        verified_at=await _noted(repository, backup.object("verified"), keys),
+        restored_at=await _noted(repository, backup.object("restored"), keys),
     )
 
 
-async def _noted(repository: Repository, name: str, key: Key | None) -> float | None:
+async def _noted(repository: Repository, name: str, keys: Keys | None) -> float | None:
     try:
-        return float(from_json(await gathered(repository.get(name)), key, name)["at"])
+        return float(from_json(await gathered(repository.get(name)), keys, name)["at"])
     except ObjectMissing:
         return None
 
@@ -159,6 +154,8 @@ class Catalogue:
     """By id, the oldest first."""
     faults: tuple[str, ...] = ()
     """Of those that cannot be read, one line each."""
+    closed: Mapping[str, str] = field(default_factory=dict)
+    """By id, those whose key is not here, and what to say of each."""
 
     @property
     def newest(self) -> Backup | None:
@@ -166,19 +163,25 @@ class Catalogue:
         return list(self.backups.values())[-1] if self.backups else None
 
 
-async def read_catalogue(repository: Repository, key: Key | None) -> Catalogue:
-    """All backups. One that is damaged hides no other; a wrong key raises KeyMismatch."""
+async def read_catalogue(repository: Repository, keys: Keys | None) -> Catalogue:
+    """All backups. One that is damaged, or whose key is not here, hides no other. Raises KeyMismatch where there is
+    none to which a key fits.
+    """
     names = [kept.name for kept in await repository.listing(BACKUPS)]
-    found, faults = {}, []
+    found, faults, closed = {}, [], {}
     for name in sorted(names):
         if name.count("/") != 2 or not name.endswith("/record"):
             continue
         identity = name.split("/")[1]
         try:
-            found[identity] = await read_backup(repository, identity, key)
+            found[identity] = await read_backup(repository, identity, keys)
         except Damaged as error:
             faults.append(str(error))
-    return Catalogue(dict(found), tuple(faults))
+        except KeyMismatch as error:
+            closed[identity] = str(error)
+    if closed and not found:
+        raise KeyMismatch(closed[min(closed)])
+    return Catalogue(dict(found), tuple(faults), closed)
 
 
 def chain(backup: Backup, every: Mapping[str, Backup]) -> list[Backup]:

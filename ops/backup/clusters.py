@@ -33,7 +33,7 @@ def of_cluster(catalogue: Catalogue, cluster: str = "") -> Catalogue:
             f"ID). {_listed(found)}"
         )
     chosen = found.get(cluster, []) if cluster else [each for some in found.values() for each in some]
-    return Catalogue({each.id: each for each in chosen}, catalogue.faults)
+    return Catalogue({each.id: each for each in chosen}, catalogue.faults, catalogue.closed)
 
 
 def _listed(found: dict[str, list[Backup]]) -> str:

@@ -15,6 +15,7 @@ from engine.errors import ConfigurationError
 from ops.backup.bringing import What, bring
 from ops.backup.catalogue import Backup, read_catalogue
 from ops.backup.dumping import read_dumps
+from ops.backup.errors import KeyMismatch
 from ops.backup.log_status import newest_age, read_status
 from ops.backup.restoring import Restored, Target, parse_time, restore
 from ops.backup.site import Site
@@ -45,17 +46,25 @@ def list_backups(settings: Settings, *, as_json: bool = False) -> None:
 
 
 async def _kept(site: Site) -> tuple[list[Backup], dict[str, float | None], list[dict[str, str]]]:
-    catalogue = await read_catalogue(site.repository, site.key)
+    catalogue = await read_catalogue(site.repository, site.keys)
     for fault in catalogue.faults:
         print(f"DAMAGED: {fault}", file=sys.stderr)
+    closed = list(catalogue.closed.values())
     ages: dict[str, float | None] = {}
     for system in dict.fromkeys(backup.system_id for backup in catalogue.backups.values()):
-        age = newest_age(await read_status(site, system), site.wall())
+        try:
+            age = newest_age(await read_status(site, system), site.wall())
+        except KeyMismatch as error:
+            age = float("inf")
+            closed.append(str(error))
         ages[system] = round(age, 1) if age != float("inf") else None
+    closed_dumps: dict[str, str] = {}
     dumps = [
         {"id": str(each["id"]), "cluster": str(each["system_id"]), "server": str(each["server_version"])}
-        for each in await read_dumps(site)
+        for each in await read_dumps(site, closed_dumps)
     ]
+    for line in (*closed, *closed_dumps.values()):
+        print(f"KEY MISSING: {line}", file=sys.stderr)
     return list(catalogue.backups.values()), ages, dumps
 
 

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from ops.backup.catalogue import DUMPS, Part, from_json, to_json
 from ops.backup.database import Server, for_programs
-from ops.backup.errors import Damaged
+from ops.backup.errors import Damaged, KeyMismatch
 from ops.backup.outputs import output_of
 from ops.backup.programs import Programs
 from ops.backup.retention import DAY
@@ -76,14 +76,18 @@ async def entries_of(programs: Programs, file: Path) -> int:
     return entries
 
 
-async def read_dumps(site: Site) -> list[dict[str, Any]]:
-    """What each dump says of itself, the oldest first; of those before they said so, ``system_id`` is empty. Raises
-    Damaged, KeyMismatch, RepositoryError.
+async def read_dumps(site: Site, closed: dict[str, str]) -> list[dict[str, Any]]:
+    """What each dump says of itself, the oldest first; of those before they said so, ``system_id`` is empty. Those
+    whose key is not here go into ``closed``: by id, what to say of each. Raises Damaged, RepositoryError.
     """
     names = [kept.name for kept in await site.repository.listing(DUMPS)]
     found = []
     for name in sorted(name for name in names if name.endswith("/record")):
-        body = from_json(await gathered(site.repository.get(name)), site.key, name)
+        try:
+            body = from_json(await gathered(site.repository.get(name)), site.keys, name)
+        except KeyMismatch as error:
+            closed[name.split("/")[1]] = str(error)
+            continue
         found.append({"system_id": "", **body})
     return found
 
@@ -91,7 +95,10 @@ async def read_dumps(site: Site) -> list[dict[str, Any]]:
 async def remove_old(site: Site, server: Server) -> list[str]:
     """Remove dumps of this cluster that are older than the settings keep, down to the least number; their ids."""
     names = [kept.name for kept in await site.repository.listing(DUMPS)]
-    dumps = [each for each in await read_dumps(site) if each["system_id"] == server.system_id]
+    closed: dict[str, str] = {}
+    dumps = [each for each in await read_dumps(site, closed) if each["system_id"] == server.system_id]
+    if closed:
+        raise KeyMismatch(closed[min(closed)])
     gone = []
     for body in dumps[:-LEAST]:
         identity = str(body["id"])

@@ -11,7 +11,7 @@ from typing import Final
 
 from ops.backup.catalogue import Backup, Catalogue, chain
 from ops.backup.clusters import of_cluster
-from ops.backup.errors import BackupError, Damaged, ObjectMissing, WalMissing
+from ops.backup.errors import BackupError, Damaged, KeyMismatch, ObjectMissing, WalMissing
 from ops.backup.programs import Programs
 from ops.backup.site import Site, wal_prefix
 from ops.backup.streams import gathered
@@ -176,9 +176,11 @@ def choose(
 ) -> Backup:
     """The backup to begin with: the one named, or the newest verified one of the cluster that ended before the target.
 
-    ``cluster``: its system identifier; empty: the only one that there is. Raises BackupError.
+    ``cluster``: its system identifier; empty: the only one that there is. Raises BackupError, KeyMismatch.
     """
     if identity:
+        if identity in catalogue.closed:
+            raise KeyMismatch(catalogue.closed[identity])
         found = catalogue.backups.get(identity)
         if found is None:
             raise BackupError(f"there is no backup {identity}: `trunkline ops backups` lists them")
@@ -193,6 +195,8 @@ def choose(
     ]
     verified = [each for each in fits if each.verified_at is not None]
     if not fits:
+        if catalogue.closed:  # one of them may be that old
+            raise KeyMismatch(catalogue.closed[max(catalogue.closed)])
         oldest = next(iter(catalogue.backups.values()), None)
         if oldest is None:
             raise BackupError("there is no backup yet: `trunkline ops run backup` makes one")

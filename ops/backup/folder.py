@@ -14,6 +14,7 @@ from typing import Final, TypeVar, TypeVarTuple
 
 from ops.backup.errors import ObjectMissing, RepositoryGone
 from ops.backup.repository import Kept
+from ops.backup.storage_threads import StorageThreads
 from ops.backup.streams import in_blocks
 from ops.backup.waits import within
 
@@ -36,6 +37,7 @@ class FolderRepository:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
+        self._threads = StorageThreads()
 
     @property
     def place(self) -> str:
@@ -54,9 +56,9 @@ class FolderRepository:
             await self._do(name, file.flush)
             await self._do(name, _publish, writing, target)
         finally:
-            await _closed(file)
-            with contextlib.suppress(OSError):
-                writing.unlink(missing_ok=True)
+            await self._closed(file)
+            with contextlib.suppress(OSError, TimeoutError):
+                await within(SECONDS, self._threads.run(_forget, writing))
 
     async def get(self, name: str) -> AsyncGenerator[bytes, None]:
         """As the port says."""
@@ -66,7 +68,11 @@ class FolderRepository:
             while block := await self._do(name, file.read):
                 yield block
         finally:
-            await _closed(file)
+            await self._closed(file)
+
+    async def beginning(self, name: str, size: int) -> bytes:
+        """As the port says."""
+        return await self._do(name, _beginning, self._folder / name, size)
 
     async def listing(self, prefix: str) -> list[Kept]:
         """As the port says."""
@@ -114,13 +120,20 @@ class FolderRepository:
 
     async def _do(self, name: str, work: Callable[[*Ts], T], *arguments: *Ts) -> T:
         try:
-            return await within(SECONDS, asyncio.to_thread(work, *arguments))
+            return await within(SECONDS, self._threads.run(work, *arguments))
         except FileNotFoundError as error:
             raise ObjectMissing(f"{name} is not in {self.place}") from error
         except TimeoutError as error:
-            raise RepositoryGone(f"{self.place} does not answer within {SECONDS:.0f} s") from error
+            raise RepositoryGone(
+                f"{self.place} does not answer within {SECONDS:.0f} s: does the disk hang that it is on?"
+            ) from error
         except OSError as error:
             raise RepositoryGone(f"{self.place} refuses {name or 'a listing'} ({error.strerror})") from error
+
+    async def _closed(self, file: _File) -> None:
+        """Close it; a disk that hangs is not waited for longer than for anything else."""
+        with contextlib.suppress(TimeoutError):
+            await within(SECONDS, asyncio.shield(self._threads.run(file.close)))
 
 
 class _File:
@@ -192,6 +205,11 @@ class _File:
                 self._descriptor = -1
 
 
+def _beginning(path: Path, size: int) -> bytes:
+    with path.open("rb") as file:
+        return file.read(size)
+
+
 def _nobody_writes(path: Path) -> bool:
     descriptor = os.open(path, os.O_RDWR | os.O_CLOEXEC)
     try:
@@ -206,10 +224,8 @@ def _nobody_writes(path: Path) -> bool:
         os.close(descriptor)
 
 
-async def _closed(file: _File) -> None:
-    """Close it; a disk that hangs is not waited for longer than for anything else."""
-    with contextlib.suppress(TimeoutError):
-        await within(SECONDS, asyncio.shield(asyncio.to_thread(file.close)))
+def _forget(writing: Path) -> None:
+    writing.unlink(missing_ok=True)
 
 
 def _publish(writing: Path, target: Path) -> None:

@@ -35,7 +35,7 @@ async def read_status(site: Site, server: Server | str) -> Status | None:
     """None: no log has ever been carried. Raises Damaged, KeyMismatch, RepositoryError."""
     name = status_name(server)
     try:
-        body = from_json(await gathered(site.repository.get(name)), site.key, name)
+        body = from_json(await gathered(site.repository.get(name)), site.keys, name)
     except ObjectMissing:
         return None
     return Status(

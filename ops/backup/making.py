@@ -15,6 +15,7 @@ from ops.backup.erasures import PART, keep_current, keep_list, known_here
 from ops.backup.errors import BackupError, CarriedElsewhere, ToolFailed
 from ops.backup.log_status import kept_until
 from ops.backup.programs import Programs, find_programs
+from ops.backup.rotation import renew
 from ops.backup.site import Site
 from ops.backup.slot import hold
 from ops.backup.taking import keep_globals, parent_of, stream_base
@@ -40,11 +41,11 @@ async def make(site: Site, url: str, *, full: bool = False) -> Made:
     async with connected(url) as connection:
         server = await facts(connection)
         programs = find_programs(site.settings.postgres_programs, server.version)
-        catalogue = await read_catalogue(site.repository, site.key)
+        catalogue = await read_catalogue(site.repository, site.keys)
         parent, why = parent_of(catalogue, site, server, full=full)
         started, clock = site.wall(), time.monotonic()
         identity = _identity(started, catalogue, server)
-        notes = [f"{'incremental' if parent else 'full'}: {why}", *catalogue.faults]
+        notes = [f"{'incremental' if parent else 'full'}: {why}", *catalogue.faults, *catalogue.closed.values()]
         notes += [NO_LIMIT] if server.holds_without_limit else []
         await hold(connection, site.settings.backup.wal_slot)  # from before the base on, or there would be a gap
         async with site.workshop("backup") as work:
@@ -66,7 +67,7 @@ async def make(site: Site, url: str, *, full: bool = False) -> Made:
         erasures = await known_here(site.settings, connection)
     parts[PART], told = await keep_list(site, erasures, identity)
     await keep_current(site, server.system_id, erasures)
-    more += told
+    more += [*told, *await renew(site, server.system_id)]
     mark = await marked(url, site.key)
     seconds["mark"] = time.monotonic() - clock - sum(seconds.values())
     await _keep_log(site, url, programs, server, mark.lsn)
@@ -97,7 +98,7 @@ async def make(site: Site, url: str, *, full: bool = False) -> Made:
     await write_record(site.repository, backup, site.key)
     await verify(site, backup, programs)
     seconds["verify"] = time.monotonic() - clock - sum(seconds.values())
-    return Made(await read_backup(site.repository, identity, site.key), seconds)
+    return Made(await read_backup(site.repository, identity, site.keys), seconds)
 
 
 async def _keep_log(site: Site, url: str, programs: Programs, server: Server, lsn: int) -> None:

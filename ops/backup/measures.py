@@ -13,7 +13,7 @@ async def measures(site: Site, system_id: str) -> dict[str, float]:
 
     Raises RepositoryError, KeyMismatch, Damaged.
     """
-    catalogue = await read_catalogue(site.repository, site.key)
+    catalogue = await read_catalogue(site.repository, site.keys)
     backups = by_cluster(catalogue.backups.values()).get(system_id, [])
     verified = [each for each in backups if each.verified_at is not None]
     found = {

@@ -33,6 +33,9 @@ class Repository(Protocol):
     def get(self, name: str) -> AsyncGenerator[bytes, None]:
         """Its bytes, in pieces. Raises ObjectMissing."""
 
+    async def beginning(self, name: str, size: int) -> bytes:
+        """Its first ``size`` bytes, or all where there are fewer. Raises ObjectMissing."""
+
     async def listing(self, prefix: str) -> list[Kept]:
         """Objects whose names begin with ``prefix``, sorted by name; nothing half-written is among them."""
 

@@ -91,7 +91,7 @@ async def recovered(
     """
     began = time.monotonic()
     who = account(site.settings)
-    catalogue = await read_catalogue(site.repository, site.key)
+    catalogue = await read_catalogue(site.repository, site.keys)
     await asyncio.to_thread(_parents, data, who)
     log = data.with_name(f"{data.name}.trunkline-log")
     brought: Log | None = None
@@ -168,7 +168,7 @@ async def restore(
     if await asyncio.to_thread(_occupied, data):
         raise ConfigurationError(f"{data} is not empty: move what is there out of the way, or name another folder")
     await asyncio.to_thread(sweep, site.settings)
-    catalogue = await read_catalogue(site.repository, site.key)
+    catalogue = await read_catalogue(site.repository, site.keys)
     backup = choose(catalogue, identity=identity, before=target.time, before_lsn=target.lsn, cluster=cluster)
     if target.lsn is not None and target.lsn < backup.stop_lsn:
         raise BackupError(f"backup {backup.id} is whole from {shown(backup.stop_lsn)} on: take an older one")

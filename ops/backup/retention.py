@@ -87,6 +87,9 @@ async def plan(site: Site, catalogue: Catalogue) -> Plan:
     if catalogue.faults:
         why = "a backup cannot be read: nothing goes until somebody has looked at it"
         return Plan(kept=dict.fromkeys(catalogue.backups, why))
+    if catalogue.closed:
+        why = "the key of another backup is not here: nothing goes until it is"
+        return Plan(kept=dict.fromkeys(catalogue.backups, why))
     settings, now = site.settings.backup, site.wall()
     backups = list(catalogue.backups.values())
     going: list[str] = []

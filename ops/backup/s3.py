@@ -1,13 +1,13 @@
 """Backups in S3-compatible storage. An object appears when its upload is completed, or not at all.
 
-An upload that is cut off leaves parts that nobody sees and that cost money: give the bucket the rule
-``AbortIncompleteMultipartUpload``.
+An upload that is cut off leaves parts that nobody sees and that cost money: ``sweep`` gives those up.
 """
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import time
 from collections.abc import AsyncGenerator, AsyncIterable
 from datetime import timedelta
@@ -17,8 +17,11 @@ from engine.config import BackupS3Settings
 from engine.errors import ConfigurationError
 from ops.backup.errors import ObjectMissing, RepositoryError, RepositoryGone
 from ops.backup.repository import Kept
+from ops.backup.s3_uploads import Unreachable, abort_old
 from ops.backup.streams import in_blocks
 from ops.backup.waits import within
+
+_log: Final = logging.getLogger(__name__)
 
 PART_BYTES: Final = 8 << 20
 """Of an upload in parts: 10,000 of them, the most there may be, are 80 GB."""
@@ -27,6 +30,8 @@ PARTS_AT_ONCE: Final = 3
 CONNECT_SECONDS: Final = 10.0
 LONGEST_SECONDS: Final = 24 * 3600.0
 RETRIES: Final = 4
+SWEEP_WAITS: Final = 4
+"""Times the longest wait for one piece: for a look at the unfinished uploads."""
 AHEAD: Final = 2
 """Blocks of 1 MiB that wait for the storage."""
 
@@ -47,7 +52,10 @@ class S3Repository:
         self._library, self._faults = obstore, exceptions
         self._url = url
         self._seconds = settings.timeout_s
+        self._settings = settings
+        self._noted = False
         bucket, _, prefix = url.removeprefix("s3://").partition("/")
+        self._bucket, self._prefix = bucket, prefix.strip("/")
         options: Any = {"region": settings.region}
         if settings.endpoint:
             options["endpoint"] = settings.endpoint
@@ -56,7 +64,7 @@ class S3Repository:
             options["secret_access_key"] = settings.secret_key.reveal()
         self._store = S3Store(
             bucket,
-            prefix=prefix.strip("/") or None,
+            prefix=self._prefix or None,
             config=options,
             client_options={
                 "allow_http": settings.endpoint.startswith("http://"),
@@ -113,6 +121,10 @@ class S3Repository:
                 return
             yield bytes(piece)
 
+    async def beginning(self, name: str, size: int) -> bytes:
+        """As the port says; an object that is empty is refused by the storage, and none of ours is."""
+        return bytes(await self._told(name, self._library.get_range_async(self._store, name, start=0, length=size)))
+
     async def listing(self, prefix: str) -> list[Kept]:
         """As the port says; ``prefix`` ends with a slash, or is empty."""
         found = []
@@ -131,9 +143,20 @@ class S3Repository:
             await self._told(name, self._library.delete_async(self._store, name))
 
     async def sweep(self, now: float) -> list[str]:
-        """As the port says: the bucket's own rule does it, see above."""
-        del now
-        return []
+        """As the port says: uploads that began more than a day ago and were never completed. Where these may not be
+        listed, the log says so; the bucket's own rule can do it too.
+        """
+        work = asyncio.to_thread(abort_old, self._bucket, self._prefix, self._settings, now)
+        try:
+            swept = await within(SWEEP_WAITS * self._seconds, work)
+        except (Unreachable, TimeoutError) as error:
+            raise RepositoryGone(
+                f"{self.place} does not list its unfinished uploads ({error or 'no answer'})"
+            ) from error
+        if swept.note and not self._noted:
+            self._noted = True
+            _log.warning("%s: %s", self.place, swept.note)
+        return list(swept.names)
 
     async def _told(self, name: str, work: Any) -> Any:
         """Its errors as ours: their text may show addresses and keys, their kind is enough."""

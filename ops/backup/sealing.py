@@ -14,18 +14,15 @@ from __future__ import annotations
 import hashlib
 import hmac
 import os
-import stat
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final
+from typing import Final, Protocol
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
-from engine.errors import ConfigurationError
 from ops.backup.errors import Damaged, KeyMismatch
 from ops.backup.streams import in_blocks, on_thread
 
@@ -35,9 +32,14 @@ CHUNK: Final = 1 << 20
 _TAG: Final = 16
 _SALT: Final = 32
 _ID: Final = 8
-_TOO_OPEN: Final = stat.S_IRWXO | stat.S_IWGRP
-"""A group may read: that is how Kubernetes gives a secret to a pod."""
 HEADER_BYTES: Final = len(MAGIC) + _ID + _SALT
+
+
+class Keys(Protocol):
+    """What opens objects: one key, or the present one and those before it."""
+
+    def made_with(self, identity: str, name: str) -> Key:
+        """The key with that id, for the object ``name``. Raises KeyMismatch where it is none of these."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +66,12 @@ class Key:
         """For one object."""
         return AESGCM(HKDF(SHA256(), KEY_BYTES, salt, b"trunkline backup object\0" + name.encode()).derive(self._bytes))
 
+    def made_with(self, identity: str, name: str) -> Key:
+        """As the port says."""
+        if identity != self.id:
+            raise mismatch(identity, name, [self])
+        return self
+
     def __repr__(self) -> str:
         return f"Key({self.id})" if self.encrypts else "Key(none)"
 
@@ -72,31 +80,28 @@ OPEN: Final = Key(bytes(KEY_BYTES))
 """Where the owner has no key."""
 
 
-def load_key(file: Path | None) -> Key:
-    """The key of a file; OPEN where there is none set. Raises ConfigurationError."""
-    if file is None:
-        return OPEN
-    try:
-        text = file.read_text("ascii").strip()
-        content = bytes.fromhex(text)
-        mode = file.stat().st_mode
-    except OSError as error:
-        raise ConfigurationError(
-            f"TRUNKLINE_BACKUP_KEY_FILE: {file} cannot be read ({error.strerror}); `openssl rand -hex 32` makes a key"
-        ) from error
-    except ValueError:
-        content, mode = b"", 0
-    if len(content) != KEY_BYTES or not any(content):
-        raise ConfigurationError(
-            f"TRUNKLINE_BACKUP_KEY_FILE: {file} holds no key: expected 64 hexadecimal digits, as "
-            "`openssl rand -hex 32` prints them"
+def mismatch(made_with: str, name: str, given: Sequence[Key]) -> KeyMismatch:
+    """That ``name`` was made with a key which is none of the ``given``; ids alone are told."""
+    if made_with == OPEN.id:
+        return KeyMismatch(
+            f"{name} is not encrypted, yet TRUNKLINE_BACKUP_KEY_FILE is set: unset it to read it, or write the line "
+            "`none` into the file of TRUNKLINE_BACKUP_OLD_KEYS"
         )
-    if mode & _TOO_OPEN:
-        raise ConfigurationError(
-            f"TRUNKLINE_BACKUP_KEY_FILE: others may read or change {file} (mode {stat.S_IMODE(mode):o}): "
-            f"`chmod 600 {file}`; its group may read it (640) where it must"
-        )
-    return Key(content)
+    ids = [key.id for key in given if key.encrypts]
+    have = "no key is given (TRUNKLINE_BACKUP_KEY_FILE)"
+    if ids:
+        have = f"the key given is {ids[0]}" if len(ids) == 1 else f"the keys given are {', '.join(ids)}"
+    return KeyMismatch(
+        f"{name} is encrypted with the key {made_with}, and {have}: give the one it was made with; where it was "
+        "replaced, among TRUNKLINE_BACKUP_OLD_KEYS"
+    )
+
+
+def made_by(header: bytes) -> str | None:
+    """The id of the key that an object was closed with, of its first bytes; None: it is no sealed object."""
+    if len(header) < HEADER_BYTES or not header.startswith(MAGIC):
+        return None
+    return header[len(MAGIC) :][:_ID].hex()
 
 
 def _unseen(block: bytes) -> None:
@@ -128,7 +133,7 @@ async def sealed(
 
 
 async def opened(
-    name: str, source: AsyncIterable[bytes], key: Key, seen: Callable[[bytes], object] = _unseen
+    name: str, source: AsyncIterable[bytes], keys: Keys, seen: Callable[[bytes], object] = _unseen
 ) -> AsyncGenerator[bytes, None]:
     """What was closed under ``name``; ``seen`` gets each piece before it is opened. Raises KeyMismatch, and Damaged at
     the first chunk that is not as it was made.
@@ -141,11 +146,11 @@ async def opened(
     blocks = _after_header(source)
     header = await anext(blocks)
     seen(header)
-    if len(header) < HEADER_BYTES or not header.startswith(MAGIC):
+    identity = made_by(header)
+    if identity is None:
         await blocks.aclose()
         raise Damaged(f"{name} is no sealed object, or its beginning is damaged")
-    _check_key(name, header[len(MAGIC) :][:_ID].hex(), key)
-    cipher = key.cipher(name, header[-_SALT:])
+    cipher = keys.made_with(identity, name).cipher(name, header[-_SALT:])
     number, waiting = 0, b""
     async for block in blocks:
         if waiting:
@@ -174,15 +179,6 @@ async def _after_header(source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, N
 
     async for block in in_blocks(chained(), CHUNK + _TAG):
         yield block
-
-
-def _check_key(name: str, made_with: str, key: Key) -> None:
-    if made_with == key.id:
-        return
-    if made_with == OPEN.id:
-        raise KeyMismatch(f"{name} is not encrypted, yet TRUNKLINE_BACKUP_KEY_FILE is set: unset it to read it")
-    have = f"the key given is {key.id}" if key.encrypts else "no key is given (TRUNKLINE_BACKUP_KEY_FILE)"
-    raise KeyMismatch(f"{name} is encrypted with the key {made_with}, and {have}: give the one it was made with")
 
 
 def _decrypt(cipher: AESGCM, name: str, number: int, block: bytes, last: bool) -> bytes:

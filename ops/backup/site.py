@@ -16,10 +16,11 @@ from engine.config import Settings
 from ops.backup.catalogue import Part
 from ops.backup.database import Server
 from ops.backup.errors import Damaged
+from ops.backup.keys import Keyring, load_keys
 from ops.backup.leftovers import marked_as_ours, sweep
 from ops.backup.outputs import Output, packed
 from ops.backup.repository import Repository, open_repository
-from ops.backup.sealing import Key, load_key, opened, sealed
+from ops.backup.sealing import Key, opened, sealed
 from ops.backup.streams import Meter, Size, compressed, decompressed, read_ahead
 
 _log: Final = logging.getLogger(__name__)
@@ -31,14 +32,19 @@ class Site:
 
     settings: Settings
     repository: Repository
-    key: Key
+    keys: Keyring
     wall: Callable[[], float]
     """Seconds since 1970-01-01 UTC."""
 
     @classmethod
     def of(cls, settings: Settings, wall: Callable[[], float]) -> Site:
         """As the settings say. Raises ConfigurationError."""
-        return cls(settings, open_repository(settings), load_key(settings.backup.key_file), wall)
+        return cls(settings, open_repository(settings), load_keys(settings), wall)
+
+    @property
+    def key(self) -> Key:
+        """What closes all that is new."""
+        return self.keys.current
 
     async def keep(self, name: str, source: AsyncIterable[bytes]) -> Part:
         """Compress, close and keep ``source``."""
@@ -66,7 +72,7 @@ class Site:
         kept, plain = Meter(), 0
         source = self.repository.get(name)
         read = read_ahead(source)
-        unpacked = read_ahead(decompressed(opened(name, read, self.key, kept.feed), name))
+        unpacked = read_ahead(decompressed(opened(name, read, self.keys, kept.feed), name))
         async with contextlib.aclosing(source), contextlib.aclosing(read), contextlib.aclosing(unpacked):
             async for piece in unpacked:
                 plain += len(piece)

@@ -43,9 +43,10 @@ def parent_of(catalogue: Catalogue, site: Site, server: Server, *, full: bool) -
     if not server.summarizes_wal:
         return None, "the server has summarize_wal off"
     ours = [each for each in catalogue.backups.values() if each.system_id == server.system_id]
-    verified = [each for each in ours if each.verified_at is not None and each.key_id == site.key.id]
+    every = [each for each in ours if each.verified_at is not None]
+    verified = [each for each in every if each.key_id == site.key.id]
     if not verified:
-        return None, "there is no verified backup before it"
+        return None, "the key was replaced" if every else "there is no verified backup before it"
     newest = verified[-1]
     last_full = next((each for each in reversed(ours) if each.kind == "full"), None)
     days = site.settings.backup.full_every_days

@@ -50,7 +50,7 @@ async def run(context: JobContext) -> Report:
             return UNDER_WAY
         await site.tidy()
         made = await make(site, url, full=full)
-        planned = await plan(site, await read_catalogue(site.repository, site.key))
+        planned = await plan(site, await read_catalogue(site.repository, site.keys))
         removed = await carry_out(site.repository, planned)
         kept = await measures(site, made.backup.system_id)
     backup = made.backup
@@ -72,7 +72,7 @@ async def run(context: JobContext) -> Report:
 async def _say(site: Site, url: str, *, full: bool) -> Report:
     async with connected(url) as connection:
         server = await facts(connection)
-    catalogue = await read_catalogue(site.repository, site.key)
+    catalogue = await read_catalogue(site.repository, site.keys)
     parent, why = parent_of(catalogue, site, server, full=full)
     planned = await plan(site, catalogue)
     print(f"{'an incremental' if parent else 'a full'} backup ({why}) into {site.repository.place}")

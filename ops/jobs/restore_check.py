@@ -37,7 +37,7 @@ async def run(context: JobContext) -> Report:
         return NOT_SET_UP
     url = database_url(context.settings, context.database)
     site = Site.of(context.settings, context.wall)
-    catalogue = await read_catalogue(site.repository, site.key)
+    catalogue = await read_catalogue(site.repository, site.keys)
     if not identity:
         own = await _own_cluster(url, catalogue, context.arguments.get("cluster", ""))
         newest = own.newest
@@ -74,9 +74,10 @@ async def run(context: JobContext) -> Report:
         "as they were"
     )
     summary += f"; the log since then is whole up to {shown(checked.log.end_lsn)} on timeline {checked.log.timeline}"
-    details = told(replace(backup, notes=catalogue.faults))
-    if catalogue.faults:
-        return Report(Verdict.FAILED, f"{summary}; yet {catalogue.faults[0]}", details, figures)
+    faults = (*catalogue.faults, *catalogue.closed.values())
+    details = told(replace(backup, notes=faults))
+    if faults:
+        return Report(Verdict.FAILED, f"{summary}; yet {faults[0]}", details, figures)
     if late := _late(status, checked, log_age):
         return Report(Verdict.FAILED, f"{summary}; yet {late}", details, figures)
     return Report(Verdict.OK, summary, details, figures)

@@ -10,7 +10,8 @@ import pytest
 
 from engine.errors import ConfigurationError
 from ops.backup.errors import Damaged, KeyMismatch
-from ops.backup.sealing import CHUNK, HEADER_BYTES, OPEN, Key, load_key, opened, sealed
+from ops.backup.keys import load_key
+from ops.backup.sealing import CHUNK, HEADER_BYTES, OPEN, Key, opened, sealed
 from ops.backup.streams import gathered, of_bytes
 
 KEY = Key(bytes(range(32)))

@@ -11,6 +11,7 @@ from prometheus_client import CollectorRegistry
 
 from actors.journal import Journal
 from actors.record_measures import RecordCollector
+from engine.records.dead_letters import FILE
 from engine.records.outbox import Outbox
 from engine.records.recorder import STATUS
 
@@ -34,6 +35,12 @@ def collected(tmp_path: Path, status: dict[str, Any] | None) -> dict[str, float]
         for metric in registry.collect()
         for sample in metric.samples
     }
+
+
+def test_what_is_set_aside_on_this_machine_is_told_by_its_size(tmp_path: Path) -> None:
+    assert collected(tmp_path, None)["trunkline_dead_letters_bytes"] == 0
+    (tmp_path / "outbox" / FILE).write_bytes(b"x" * 70)
+    assert collected(tmp_path, None)["trunkline_dead_letters_bytes"] == 70
 
 
 def place(sink: str, position: int, **more: Any) -> dict[str, Any]:
