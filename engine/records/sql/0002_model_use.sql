@@ -12,3 +12,21 @@ ALTER TABLE calls                            -- the sums of its turns, and of wh
     ADD COLUMN model_unknown integer,
     ADD COLUMN input_tokens  bigint,
     ADD COLUMN output_tokens bigint;
+
+-- A month that retention has detached and not dropped yet may have to be attached again: it must be as the others are.
+DO $$
+DECLARE
+    month record;
+BEGIN
+    FOR month IN
+        SELECT c.oid::regclass AS name
+        FROM (VALUES ('calls'), ('call_turns')) AS parent (name)
+        JOIN pg_class c ON c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass(parent.name))
+            AND c.relkind = 'r' AND c.relname ~ ('^' || parent.name || '_[0-9]{4}_[0-9]{2}$')
+        WHERE NOT c.relispartition
+    LOOP
+        EXECUTE format(
+            'ALTER TABLE %s ADD COLUMN model_asked integer, ADD COLUMN model_unknown integer,'
+            ' ADD COLUMN input_tokens bigint, ADD COLUMN output_tokens bigint', month.name);
+    END LOOP;
+END $$;
