@@ -39,6 +39,8 @@ STATEMENT_SECONDS: Final = 600
 TRIES: Final = 3
 """Of the tables, where another holds their locks."""
 LONGEST_FILE: Final = 4096
+MOST_NAMED: Final = 20
+"""Calls on hold that a refusal names."""
 
 _SPOKEN: Final = "numbers and names that others said in words were not looked for"
 _OTHER_KEY: Final = (
@@ -144,11 +146,14 @@ async def _caller(connection: Any, request: _Request, earlier: Iterable[Mapping[
 
 
 async def _ask_holds(connection: Any, caller: Caller, *, override: bool) -> None:
-    held = await connection.fetchval(report_queries()["held_calls"], [call.id for call in caller.calls])
-    if held and not override:
+    """Raises JobFailed that names the calls on hold, so that whoever releases a hold releases no other."""
+    rows = await connection.fetch(report_queries()["held_calls"], [call.id for call in caller.calls])
+    if rows and not override:
+        named = ", ".join(str(row["call_id"]) for row in rows[:MOST_NAMED])
+        more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
         raise JobFailed(
-            f"{held} of the caller's calls are on legal hold: nothing was erased. Release the holds, or say "
-            "--override-hold yes where you may"
+            f"{len(rows)} of the caller's calls are on legal hold: nothing was erased. Release the holds of {named}"
+            f"{more}, or say --override-hold yes where you may"
         )
 
 

@@ -203,7 +203,7 @@ SELECT id, started_at, node FROM calls WHERE caller = ANY($1::text[]) AND starte
 
 -- name: held_calls
 -- $1 ids of calls.
-SELECT count(DISTINCT call_id) FROM legal_holds WHERE call_id = ANY($1::uuid[]) AND released_at IS NULL;
+SELECT DISTINCT call_id FROM legal_holds WHERE call_id = ANY($1::uuid[]) AND released_at IS NULL ORDER BY call_id;
 
 -- name: erase_calls
 -- $1 ids, $2 and $3 the earliest and the latest start, $4 now. What tells nothing of a person stays for statistics.
