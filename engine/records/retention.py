@@ -122,10 +122,13 @@ def _foreign(facts: Sequence[TableFacts], last: Mapping[str, datetime]) -> tuple
             lower, upper = each.bounds.lower, each.bounds.upper
             if each.bounds.month is not None:
                 continue
+            split = f"`trunkline ops run partitions --split {each.name}` makes months of it"
             if upper is not None and upper <= last[name]:
-                over.append(f"{each.name} is of no month, had its time on {upper:%Y-%m-%d}, and is not removed")
+                over.append(
+                    f"{each.name} is of no month, had its time on {upper:%Y-%m-%d}, and is not removed: {split}"
+                )
             elif lower is None or lower < last[name]:
-                in_part.append(f"{each.name} is of no month, and rows in it have had their time: they are not removed")
+                in_part.append(f"{each.name} is of no month, and rows in it have had their time: {split}")
     return tuple(over), tuple(in_part)
 
 

@@ -12,8 +12,8 @@ from engine.records.detached import Waiting
 from engine.records.partition_facts import queries, read_facts
 from engine.records.partitions import Parent, month_step
 from engine.records.retention import ExpiredMonth
+from ops.jobs.database import DDL_LOCK
 from ops.jobs.job import JobFailed
-from ops.jobs.partitions import DDL_LOCK
 
 TEXTS: Final = (("turns", "remove_turn_texts"), ("tools", "remove_tool_texts"), ("calls", "mark_texts_removed"))
 """Name of a figure, and the query that removes what it counts."""

@@ -27,11 +27,11 @@ from engine.records.retention import (
     proof_days,
     why_not_believed,
 )
-from ops.jobs.database import LOCK_MS, connected
+from ops.jobs.database import DDL_LOCK, LOCK_MS, connected
 from ops.jobs.detached_months import TEXTS, attach_again, remove_texts
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.month_export import export_table
-from ops.jobs.partitions import BUSY, DDL_LOCK, FAULTS, LOCK_PAUSE, LOCK_TRIES, apply, reason, sql_of
+from ops.jobs.partitions import BUSY, FAULTS, LOCK_PAUSE, LOCK_TRIES, apply, reason, sql_of
 from ops.jobs.retention_beside import due as due_beside
 from ops.jobs.retention_beside import limits
 from ops.jobs.retention_beside import remove as remove_beside
@@ -174,7 +174,7 @@ async def _remove_months(
     connection: Any, context: JobContext, planned: RetentionPlan, figures: dict[str, float], faults: list[str]
 ) -> Report:
     removed, files = [], []
-    faults += [f"{each}: see docs/runbooks/partitions.md" for each in planned.foreign]
+    faults += planned.foreign
     held = list(map(str, planned.held))
     for month in planned.back:
         try:
