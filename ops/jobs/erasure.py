@@ -307,7 +307,7 @@ JOB: Final = Job(
     arguments={
         "caller-file": "file with his number and nothing else; `-`: stdin",
         "caller": "his number; others on this machine can read it while the job runs: better --caller-file",
-        "override-hold": "yes: erase calls on legal hold, too",
+        "override-hold": "yes: erase his calls on legal hold, too, and what others' calls on hold have of him",
         "reapply": "yes: after a restore, erase again who was erased before",
     },
 )
