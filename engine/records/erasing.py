@@ -32,6 +32,13 @@ def canonical(number: str) -> str:
     return re.sub(r"[^0-9]", "", number).removeprefix("00")
 
 
+def mention(number: str) -> str:
+    """A pattern of a canonical ``number`` as somebody writes it in a text, its digits together or apart: for Python's
+    ``re`` and for PostgreSQL's ``~``. What is a part of a longer number is another one."""
+    between = "[ ()+./-]*"
+    return f"(?:^|[^0-9])(?:0{between}0{between})?{between.join(number)}(?:$|[^0-9])"
+
+
 def number_given(text: str) -> str:
     """The canonical form of a number that somebody wrote down.
 
@@ -139,6 +146,8 @@ class Receipt:
     """What the person who asked should know."""
     may_remain: list[Remains] = field(default_factory=list)
     """Where the data can still be, though this machine has erased all that it reaches."""
+    kept_on_hold: int = 0
+    """Rows of others' calls on legal hold in which his number stands: they were left as they are."""
     done_at: str = ""
 
     def count(self, place: str, counts: Mapping[str, int]) -> None:
@@ -151,6 +160,14 @@ class Receipt:
     def complete(self) -> bool:
         return not self.not_reached
 
+    def _kept(self) -> list[str]:
+        if not self.kept_on_hold:
+            return []
+        left = (
+            f"{self.kept_on_hold} rows of others' calls on legal hold have the number in them and were left as they are"
+        )
+        return [f"{left}: run the job again when those holds are released"]
+
     def as_json(self) -> dict[str, Any]:
         return {
             "id": str(self.id),
@@ -162,7 +179,7 @@ class Receipt:
             "complete": self.complete,
             "places": self.places,
             "not_reached": self.not_reached,
-            "noted": self.noted,
+            "noted": [*self.noted, *self._kept()],
             "may_remain": [each.as_json() for each in self.may_remain],
             "calls": [list(call) for call in self.calls],
         }

@@ -34,7 +34,8 @@ SYNC_SECONDS: Final = 1.0
 AGAIN_SECONDS: Final = 0.5
 """Until the disk is tried again that refused something."""
 FILE_SECONDS: Final = 3600.0
-"""After so long the next file is begun: one that every sink has taken can then be deleted, with what callers said."""
+"""After so long, and when it is closed, the next file is begun: one that every sink has taken can then be deleted, with
+what callers said."""
 WRITER_LOCK: Final = "writer.lock"
 BOOT: Final = "boot"
 """File that tells by which start of the machine an outbox was made."""
@@ -63,12 +64,17 @@ class Outbox:
         segment_bytes: int,
         reserve_bytes: int,
         allocate: Callable[[int, int], None] = lambda descriptor, size: os.posix_fallocate(descriptor, 0, size),
+        wall: Callable[[], float] = time.time,
     ) -> None:
-        """``root``: folder of the outboxes of this machine, made where it is missing, for its owner alone."""
+        """``root``: folder of the outboxes of this machine, made where it is missing, for its owner alone.
+
+        ``wall``: seconds since 1970, as the events have them.
+        """
         self._root = root
         self._segment_bytes = segment_bytes
         self._reserved = max(1, -(-reserve_bytes // segment_bytes))
         self._allocate = allocate
+        self._wall = wall
         self._waiting: deque[Mapping[str, Any]] = deque()
         self._encoded: deque[bytes] = deque()
         self._wake = threading.Event()
@@ -140,7 +146,7 @@ class Outbox:
         self._thread.start()
 
     def close(self, seconds: float = 5.0) -> None:
-        """Write what waits, at most so long, and let go of the outbox. Idempotent."""
+        """Write what waits, at most so long, leave its file, and let go of the outbox. Idempotent."""
         self._closing = True
         self._wake.set()
         if self._thread.is_alive():
@@ -164,7 +170,7 @@ class Outbox:
             existing = segments(self.folder)
             if existing:
                 self._segment = os.open(existing[-1].path, os.O_RDWR | os.O_CLOEXEC)
-                self._base, self._began = existing[-1].base, time.monotonic()
+                self._base = existing[-1].base
                 self._find_end()
             else:
                 self._begin(0)
@@ -199,6 +205,7 @@ class Outbox:
     def _find_end(self) -> None:
         size = os.fstat(self._segment).st_size
         data = os.pread(self._segment, size, 0)
+        self._began = time.monotonic() - self._age(data)
         for _, following in records(data):
             self._offset = following
             self._index += 1
@@ -209,6 +216,16 @@ class Outbox:
             os.fdatasync(self._segment)
         self._size = size
 
+    def _age(self, data: bytes) -> float:
+        """Seconds since the first record of a file was made; one that does not tell is taken for an old one."""
+        first = next(records(data), None)
+        if first is None:
+            return 0.0
+        try:
+            return max(0.0, self._wall() - float(json.loads(first[0] or b"")["event"]["at"]))
+        except (ValueError, TypeError, KeyError):
+            return FILE_SECONDS
+
     # -- the thread ---------------------------------------------------------------------------------------------------
 
     def _run(self) -> None:
@@ -218,7 +235,7 @@ class Outbox:
             self._wake.clear()
             closing = self._closing
             failed = not self._step()
-            self._leave_old_file()
+            self._leave_old_file(closing=closing)
             if self._dirty and (closing or time.monotonic() - synced >= SYNC_SECONDS):
                 self._sync()
                 synced = time.monotonic()
@@ -247,9 +264,12 @@ class Outbox:
         self.failing = ""
         return True
 
-    def _leave_old_file(self) -> None:
-        """Go on in the next file where this one has been written to for long, and let the rest of its room go."""
-        if self._segment < 0 or not self._offset or time.monotonic() - self._began < FILE_SECONDS:
+    def _leave_old_file(self, *, closing: bool = False) -> None:
+        """Go on in the next file where this one has been written to for long, and let the rest of its room go. At the
+        end too: nobody knows when the outbox is written to again, and what callers said would lie there until then."""
+        if self._segment < 0 or not self._offset:
+            return
+        if not closing and time.monotonic() - self._began < FILE_SECONDS:
             return
         full, size = os.dup(self._segment), self._offset
         try:

@@ -273,7 +273,10 @@ def _hindrance(facts: TableFacts, month: Month, *, serious: bool) -> Note | None
     table = facts.parent.table
     across = [each.name for each in facts.partitions if each.bounds.overlaps(Bounds.of(month))]
     if across:
-        text = f"{month} is covered in part by {', '.join(across)}: its other rows stay in the default partition"
+        text = (
+            f"{month} is covered in part by {', '.join(across)}: its other rows stay in the default partition "
+            f"(`--split {across[0]}` makes months of it)"
+        )
         return Note(Remark.OVERLAP, table, text, serious)
     if month.table(table) in facts.loose:
         text = (
@@ -303,7 +306,9 @@ def _findings(facts: TableFacts, oldest: Month, last: Month) -> Iterator[Note]:
         if each.detaching:
             yield Note(Remark.DETACHING, table, f"the detach of {each.name} was not ended: the retention job ends it")
         if each.bounds.month is None:
-            yield Note(Remark.FOREIGN, table, f"{each.name} is of no month of UTC: it is left as it is")
+            yield Note(
+                Remark.FOREIGN, table, f"{each.name} is of no month of UTC: `--split {each.name}` makes months of it"
+            )
     known = _known(facts)
     for one, next_one in pairwise(known):
         if one.until(next_one) > LONGEST_GAP:

@@ -241,17 +241,21 @@ class Recorder:
                     lock = ReaderLock(folder)
                     if lock.take():
                         self._followed[folder.name] = _Followed(folder, lock, earlier=_statuses(folder))
+        self._tidy()
+        text = json.dumps(self.status())
+        for followed in list(self._followed.values()):
+            with self._unless_broken(followed.folder):
+                _tell(followed, text)
+        self._looked = True
+
+    def _tidy(self) -> None:
+        """Remove what every sink has taken, and see since when others wait. In a thread."""
         for followed in list(self._followed.values()):
             with self._unless_broken(followed.folder):
                 statuses = list(followed.statuses.values())
                 if len(statuses) == len(self._sinks) and not followed.gone:
                     self._find_oldest(followed, statuses)
                     self._remove_written(followed, statuses)
-        text = json.dumps(self.status())
-        for followed in list(self._followed.values()):
-            with self._unless_broken(followed.folder):
-                _tell(followed, text)
-        self._looked = True
 
     @contextlib.contextmanager
     def _unless_broken(self, folder: Path) -> Iterator[None]:
@@ -303,6 +307,8 @@ class Recorder:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+        with contextlib.suppress(OSError, TimeoutError):
+            await _from_disk(self._tidy)  # the last look may have been before the last events
         for sink in self._sinks:
             await sink.close()
         for followed in self._followed.values():

@@ -70,6 +70,10 @@ class RetentionPlan:
     """Detached by a run before, and to be attached again: a hold came, or their time is not over by this clock."""
     left: int
     """Months that are left for the next run."""
+    foreign: tuple[str, ...] = ()
+    """Of each partition of no month whose time is over, what is to be told: no run removes it."""
+    foreign_in_part: tuple[str, ...] = ()
+    """The same of those that also hold rows whose time is not over."""
 
 
 def plan_retention(
@@ -105,7 +109,27 @@ def plan_retention(
         tuple(month for month in expired if month in held),
         tuple(ExpiredMonth(month, loose) for month, loose in detached.items() if loose),
         max(0, len(free) - MOST_MONTHS),
+        *_foreign(facts, last),
     )
+
+
+def _foreign(facts: Sequence[TableFacts], last: Mapping[str, datetime]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """What is told of partitions that are of no month: over, and over in part."""
+    over, in_part = [], []
+    for table in facts:
+        name = table.parent.table
+        for each in table.partitions:
+            lower, upper = each.bounds.lower, each.bounds.upper
+            if each.bounds.month is not None:
+                continue
+            split = f"`trunkline ops run partitions --split {each.name}` makes months of it"
+            if upper is not None and upper <= last[name]:
+                over.append(
+                    f"{each.name} is of no month, had its time on {upper:%Y-%m-%d}, and is not removed: {split}"
+                )
+            elif lower is None or lower < last[name]:
+                in_part.append(f"{each.name} is of no month, and rows in it have had their time: {split}")
+    return tuple(over), tuple(in_part)
 
 
 def gather(facts: TableFacts, held: Collection[Month], now: datetime, *, keep_days: int) -> tuple[Step, ...]:

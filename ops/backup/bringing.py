@@ -20,6 +20,12 @@ from ops.backup.site import Site
 
 What = Literal["dump", "globals"]
 
+AGAIN: Final = (
+    "a dump brings back callers who were erased since: once it is loaded, before calls are taken, erase them again: "
+    "`trunkline ops run erasure --reapply yes`"
+)
+"""What whoever loads a dump must know."""
+
 
 @dataclass(frozen=True, slots=True)
 class Brought:

@@ -12,7 +12,7 @@ from pathlib import Path
 
 from engine.config import Settings
 from engine.errors import ConfigurationError
-from ops.backup.bringing import What, bring
+from ops.backup.bringing import AGAIN, What, bring
 from ops.backup.catalogue import Backup, read_catalogue
 from ops.backup.dumping import read_dumps
 from ops.backup.errors import KeyMismatch
@@ -120,6 +120,8 @@ def run_fetch(settings: Settings, what: str, file: Path, *, identity: str = "", 
     site = Site.of(settings, time.time)
     brought = asyncio.run(bring(site, kind, file.expanduser().absolute(), identity=identity, cluster=cluster))
     print(f"{what} of {brought.identity}: {brought.bytes / 1e6:.1f} MB in {brought.file}, in clear; {brought.told}")
+    if kind == "dump":
+        print(AGAIN)
 
 
 def told(restored: Restored, folder: Path) -> Sequence[str]:

@@ -203,7 +203,8 @@ async def erase_again(url: str, known: Known) -> str:
         raise BackupError(
             f"who was erased could not be erased again ({type(error).__name__}): the site must not go up like that"
         ) from error
-    return f"{done.callers} erased callers were in it, {sum(done.rows.values())} rows of them are erased again"
+    told = f"{done.callers} erased callers were in it, {sum(done.rows.values())} rows of them are erased again"
+    return told + (f"; {done.kept_on_hold} rows of others' calls on legal hold stay" if done.kept_on_hold else "")
 
 
 def bring_here(settings: Settings, known: Known) -> str:

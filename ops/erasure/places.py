@@ -7,9 +7,7 @@ from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 
 from engine.errors import TrunklineError
-from engine.records.erasing import LEAST_TO_SEARCH
-
-_BETWEEN = re.compile(r"[ ()+.\-/]")
+from engine.records.erasing import LEAST_TO_SEARCH, mention
 
 
 class PlaceUnreached(TrunklineError):
@@ -24,9 +22,13 @@ class Wanted:
 
     calls: AbstractSet[str]
     number: str
+    on_hold: AbstractSet[str] = frozenset()
+    """Calls of others on legal hold: what was said in them stays."""
 
     def in_text(self, text: str) -> bool:
         """Whether a call of his is named in ``text``, or his number stands in it in digits."""
         if any(call in text for call in self.calls):
             return True
-        return len(self.number) >= LEAST_TO_SEARCH and self.number in _BETWEEN.sub("", text)
+        if len(self.number) < LEAST_TO_SEARCH or any(call in text for call in self.on_hold):
+            return False
+        return re.search(mention(self.number), text) is not None

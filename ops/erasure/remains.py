@@ -19,7 +19,8 @@ def remains(settings: Settings, requested_at: datetime) -> list[Remains]:
         Remains(
             "files of the outbox, on each machine",
             requested_at + OUTBOX,
-            "the next file is begun; later only while a database is away",
+            "the next file is begun, or the engine ends; later only while a database is away, or where the engine was "
+            "killed and does not run again",
         ),
         Remains("old versions of rows in the database's files", None, VACUUM),
         _backups(settings, requested_at),

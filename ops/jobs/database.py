@@ -15,6 +15,8 @@ from engine.records.places import database_url
 from ops.jobs.job import JobFailed
 
 CONNECT_SECONDS: Final = 10.0
+DDL_LOCK: Final = 0x74726B6C70617274
+"""Advisory lock of whoever changes partitions, held by its transaction."""
 LOCK_MS: Final = 3000
 """Longest wait for a lock: calls that are recorded wait behind whoever waits for an exclusive one."""
 STATEMENT_MS: Final = 600_000

@@ -22,7 +22,7 @@ import asyncpg
 
 from engine.errors import ConfigurationError
 from engine.records.erasing import LEAST_TO_SEARCH, Receipt, Tombstone, digest, key_id, number_given
-from engine.records.erasure_rows import Caller, KnownCall, calls_of, erase_rows, numbers_like, reapply
+from engine.records.erasure_rows import Caller, KnownCall, calls_of, erase_rows, kept_on_hold, numbers_like, reapply
 from engine.records.places import redis_url
 from engine.records.report_sql import report_queries
 from engine.records.tombstones import KEY, TOMBSTONES, bury, key_of
@@ -33,12 +33,15 @@ from ops.erasure.remains import remains
 from ops.jobs.connection import DATABASE_FAULTS, alone, connected, refuse_unknown_arguments, switch
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.private_files import write_private
+from ops.jobs.retention_beside import queries
 
 STATEMENT_SECONDS: Final = 600
 """What others said is searched row by row."""
 TRIES: Final = 3
 """Of the tables, where another holds their locks."""
 LONGEST_FILE: Final = 4096
+MOST_NAMED: Final = 20
+"""Calls on hold that a refusal names."""
 
 _SPOKEN: Final = "numbers and names that others said in words were not looked for"
 _OTHER_KEY: Final = (
@@ -96,30 +99,33 @@ async def _erase(context: JobContext, request: _Request) -> Report:
     settings = context.settings
     state_dir = settings.paths.state_dir
     try:
-        key = key_of(settings.reports.erasure_key_file or state_dir / KEY, make=not context.dry_run)
+        key: bytes | None = key_of(settings.reports.erasure_key_file or state_dir / KEY, make=not context.dry_run)
     except ConfigurationError:
         if not context.dry_run:
             raise
-        key = b""  # a rehearsal before the first erasure
+        key = None  # a rehearsal before the first erasure
     except OSError as error:
         raise JobFailed(f"the key of the erasures cannot be read or made ({error.strerror})") from error
-    digested = digest(key, request.number)
-    receipt = Receipt(uuid.uuid4(), digested, key_id(key), request.requested_at.isoformat(), platform.node())
+    # Under a key that everybody knows, a digest would be as good as the number.
+    digested, named = (b"", "") if key is None else (digest(key, request.number), key_id(key))
+    receipt = Receipt(uuid.uuid4(), digested, named, request.requested_at.isoformat(), platform.node())
     async with connected(context.database, statement_seconds=STATEMENT_SECONDS) as connection:
         earlier = await _earlier(connection, digested)
         caller = await _caller(connection, request, earlier)
         await _ask_holds(connection, caller, override=request.override_hold)
         receipt.calls = [(str(one.id), one.started_at.isoformat(), one.node) for one in caller.calls]
         if context.dry_run:
-            await _try_rows(connection, caller, receipt, request.requested_at)
+            await _try_rows(connection, caller, receipt, request)
         else:
             _leave_tombstone(state_dir / TOMBSTONES, receipt.id, digested, request.requested_at)
             note = report_queries()["note_erasure"]
             await connection.execute(note, receipt.id, digested, request.requested_at)
-            receipt.count("tables", await _erase_rows(connection, caller, request.requested_at))
+            receipt.count("tables", await _erase_rows(connection, caller, request))
+            receipt.kept_on_hold = await kept_on_hold(connection, caller)
+        on_hold = await _on_hold(connection, request)
         if await connection.fetchval(report_queries()["other_keys"], receipt.key):
             receipt.noted.append(_OTHER_KEY)
-    await _erase_elsewhere(context, request, receipt)
+    await _erase_elsewhere(context, request, receipt, on_hold)
     _tell_other_machines(receipt, caller, earlier)
     if context.dry_run:
         return _report(receipt, dry_run=True)
@@ -144,11 +150,14 @@ async def _caller(connection: Any, request: _Request, earlier: Iterable[Mapping[
 
 
 async def _ask_holds(connection: Any, caller: Caller, *, override: bool) -> None:
-    held = await connection.fetchval(report_queries()["held_calls"], [call.id for call in caller.calls])
-    if held and not override:
+    """Raises JobFailed that names the calls on hold, so that whoever releases a hold releases no other."""
+    rows = await connection.fetch(report_queries()["held_calls"], [call.id for call in caller.calls])
+    if rows and not override:
+        named = ", ".join(str(row["call_id"]) for row in rows[:MOST_NAMED])
+        more = f" and {len(rows) - MOST_NAMED} more" if len(rows) > MOST_NAMED else ""
         raise JobFailed(
-            f"{held} of the caller's calls are on legal hold: nothing was erased. Release the holds, or say "
-            "--override-hold yes where you may"
+            f"{len(rows)} of the caller's calls are on legal hold: nothing was erased. Release the holds of {named}"
+            f"{more}, or say --override-hold yes where you may"
         )
 
 
@@ -159,30 +168,41 @@ def _leave_tombstone(path: Path, identity: uuid.UUID, digested: bytes, at: datet
         raise JobFailed(f"{path} cannot be written ({error.strerror}): nothing was erased") from error
 
 
-async def _erase_rows(connection: Any, caller: Caller, now: datetime) -> dict[str, int]:
-    """Tries again where somebody else held a lock for long."""
+async def _on_hold(connection: Any, request: _Request) -> frozenset[str]:
+    """Calls whose words stay though the caller's number is in them."""
+    rows = () if request.override_hold else await connection.fetch(queries()["calls_on_hold"])
+    return frozenset(str(row["call_id"]) for row in rows)
+
+
+async def _erase_rows(connection: Any, caller: Caller, request: _Request) -> dict[str, int]:
+    """Tries again where somebody else held a lock for long, or a month that waited was dropped meanwhile."""
     for attempt in range(1, TRIES + 1):
         try:
-            return await erase_rows(connection, caller, now)
-        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError):
+            return await _erase_once(connection, caller, request)
+        except (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError, asyncpg.UndefinedTableError):
             if attempt == TRIES:
                 raise
     raise AssertionError("unreachable")
 
 
-async def _try_rows(connection: Any, caller: Caller, receipt: Receipt, now: datetime) -> None:
+async def _erase_once(connection: Any, caller: Caller, request: _Request) -> dict[str, int]:
+    return await erase_rows(connection, caller, request.requested_at, override_hold=request.override_hold)
+
+
+async def _try_rows(connection: Any, caller: Caller, receipt: Receipt, request: _Request) -> None:
     """What would be changed: changed, and taken back."""
     transaction = connection.transaction()
     await transaction.start()
     try:
-        receipt.count("tables", await erase_rows(connection, caller, now))
+        receipt.count("tables", await _erase_once(connection, caller, request))
+        receipt.kept_on_hold = await kept_on_hold(connection, caller)
     finally:
         await transaction.rollback()
 
 
-async def _erase_elsewhere(context: JobContext, request: _Request, receipt: Receipt) -> None:
+async def _erase_elsewhere(context: JobContext, request: _Request, receipt: Receipt, on_hold: frozenset[str]) -> None:
     settings = context.settings
-    wanted = Wanted(frozenset(call for call, _, _ in receipt.calls), request.number)
+    wanted = Wanted(frozenset(call for call, _, _ in receipt.calls), request.number, on_hold)
     url = redis_url(settings)
     try:
         receipt.count("redis", await erase_redis(url, wanted, dry_run=context.dry_run) if url else {})
@@ -217,7 +237,8 @@ async def _finish(context: JobContext, request: _Request, receipt: Receipt) -> N
     try:
         async with connected(context.database, statement_seconds=STATEMENT_SECONDS) as connection:
             caller = await _caller(connection, request, [receipt.as_json()])
-            receipt.count("tables", await _erase_rows(connection, caller, request.requested_at))
+            receipt.count("tables", await _erase_rows(connection, caller, request))
+            receipt.kept_on_hold = await kept_on_hold(connection, caller)
             receipt.calls = [(str(one.id), one.started_at.isoformat(), one.node) for one in caller.calls]
             done_at = datetime.fromtimestamp(context.wall(), UTC)
             receipt.done_at = done_at.isoformat()
@@ -252,6 +273,8 @@ def _report(receipt: Receipt, *, dry_run: bool) -> Report:
         summary = (
             f"{calls} calls: {total} rows and files erased, NOT REACHED: {left}. Run it again, receipt {receipt.id}"
         )
+    if receipt.kept_on_hold:
+        summary += f"; {receipt.kept_on_hold} rows of others' calls on legal hold stay"
     told = {name: value for name, value in receipt.as_json().items() if name != "calls"}
     verdict = Verdict.OK if receipt.complete or dry_run else Verdict.FAILED
     return Report(verdict, summary, told, {"calls": float(calls), "rows": float(total)})
@@ -272,6 +295,8 @@ async def _reapply(context: JobContext, now: datetime) -> Report:
         raise JobFailed(f"the records' database or the tombstones' file failed ({type(error).__name__})") from error
     rows = sum(done.rows.values())
     summary = f"{done.callers} callers had come back: {rows} rows erased again"
+    if done.kept_on_hold:
+        summary += f"; {done.kept_on_hold} rows of others' calls on legal hold have an erased number in them, and stay"
     return Report(Verdict.OK, summary, {"rows": done.rows}, {"callers": float(done.callers), "rows": float(rows)})
 
 
@@ -282,7 +307,7 @@ JOB: Final = Job(
     arguments={
         "caller-file": "file with his number and nothing else; `-`: stdin",
         "caller": "his number; others on this machine can read it while the job runs: better --caller-file",
-        "override-hold": "yes: erase calls on legal hold, too",
+        "override-hold": "yes: erase his calls on legal hold, too, and what others' calls on hold have of him",
         "reapply": "yes: after a restore, erase again who was erased before",
     },
 )

@@ -13,11 +13,10 @@ from engine.config.terms import months_ahead as months_wanted
 from engine.errors import TrunklineError
 from engine.records.partition_facts import read_facts
 from engine.records.partitions import PARENTS, Parent, Step, months_ahead, plan, quoted
-from ops.jobs.database import LOCK_MS, connected
+from ops.jobs.database import DDL_LOCK, LOCK_MS, connected
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
+from ops.jobs.split_partition import split_partition
 
-DDL_LOCK: Final = 0x74726B6C70617274
-"""Advisory lock of whoever changes partitions, held by its transaction."""
 LOCK_TRIES: Final = 10
 LOCK_PAUSE: Final = 1.0
 """Seconds between two tries to have the locks of a step."""
@@ -33,6 +32,8 @@ async def run(context: JobContext) -> Report:
     figures: dict[str, float] = {"created": 0, "moved": 0}
     faults: list[str] = []
     async with connected(context.database, lock_ms=LOCK_MS) as connection:
+        if "split" in context.arguments:
+            await _split(connection, context, figures, faults)
         there = await connection.fetchval("SELECT clock_timestamp()")
         figures["clocks_apart_s"] = abs(there.timestamp() - context.wall())
         for parent in PARENTS:
@@ -46,9 +47,22 @@ async def run(context: JobContext) -> Report:
         summary = f"{figures['created']:g} partitions would be made"
     else:
         summary = f"{figures['created']:g} partitions made, {figures['moved']:g} rows moved out of the default ones"
+        if "moved_by_split" in figures:
+            summary += f", {figures['moved_by_split']:g} out of the one that was split"
     if faults:
         return Report(Verdict.FAILED, f"{summary}; {'; '.join(faults)}", details, figures)
     return Report(Verdict.OK, summary, details, figures)
+
+
+async def _split(connection: Any, context: JobContext, figures: dict[str, float], faults: list[str]) -> None:
+    """What cannot be split is told, and the tables are seen to as in every run."""
+    name = context.arguments["split"]
+    try:
+        made, moved = await split_partition(connection, name, dry_run=context.dry_run)
+        figures["created"] += made
+        figures["moved_by_split"] = moved
+    except (*FAULTS, TrunklineError) as error:
+        faults.append(f"--split: {reason(error)}")
 
 
 async def _one_table(connection: Any, parent: Parent, context: JobContext, figures: dict[str, float]) -> dict[str, Any]:
@@ -143,5 +157,6 @@ JOB: Final = Job(
     help="Makes the months' partitions ahead of time, and moves rows out of the default ones.",
     run=run,
     schedule="10 3 * * *",
+    arguments={"split": "name of a partition that is of no month: make months of it, a transaction each"},
     time_limit=1800,
 )

@@ -27,10 +27,11 @@ from engine.records.retention import (
     proof_days,
     why_not_believed,
 )
-from ops.jobs.database import LOCK_MS, connected
+from ops.jobs.database import DDL_LOCK, LOCK_MS, connected
+from ops.jobs.detached_months import TEXTS, attach_again, remove_texts
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.month_export import export_table
-from ops.jobs.partitions import BUSY, DDL_LOCK, FAULTS, LOCK_PAUSE, LOCK_TRIES, apply, reason, sql_of
+from ops.jobs.partitions import BUSY, FAULTS, LOCK_PAUSE, LOCK_TRIES, apply, reason, sql_of
 from ops.jobs.retention_beside import due as due_beside
 from ops.jobs.retention_beside import limits
 from ops.jobs.retention_beside import remove as remove_beside
@@ -40,7 +41,6 @@ WINDOW: Final = timedelta(hours=1)
 """Of calls whose words one transaction removes: few rows are locked, and each is looked at once."""
 WINDOW_PAUSE: Final = 0.02
 """Seconds after a transaction that removed something: calls are being recorded beside it."""
-_TEXTS: Final = (("turns", "remove_turn_texts"), ("tools", "remove_tool_texts"), ("calls", "mark_texts_removed"))
 
 
 class _Held(Exception):
@@ -73,6 +73,8 @@ async def run(context: JobContext) -> Report:
         faults = [fault for step in gathering if (fault := await _gather(connection, step, figures))]
         if gathering:
             planned = await _planned(connection, context, now)
+        for name, rows in (await remove_texts(connection, planned.months, before, now)).items():
+            figures[name] = figures.get(name, 0.0) + rows
         report = await _remove_months(connection, context, planned, figures, faults)
         return await _with_beside(connection, context, report, now)
 
@@ -142,7 +144,7 @@ async def _believe(connection: Any, now: datetime) -> None:
 
 async def _remove_texts(connection: Any, oldest: datetime, before: datetime, now: datetime) -> dict[str, float]:
     """Rows changed, by table. What is older than ``oldest`` goes first, then a window of calls after the other."""
-    changed = {f"texts_removed.{name}": 0.0 for name, _ in _TEXTS}
+    changed = {f"texts_removed.{name}": 0.0 for name, _ in TEXTS}
     start, end = "-infinity", min(oldest.replace(minute=0, second=0, microsecond=0), before)
     while True:
         rows = await _patiently(_remove_window, connection, start, end, now)
@@ -164,7 +166,7 @@ async def _remove_window(connection: Any, start: str, end: datetime, now: dateti
                     await connection.execute(queries()[query], start, end, *((now,) if name == "calls" else ()))
                 ).rpartition(" ")[2]
             )
-            for name, query in _TEXTS
+            for name, query in TEXTS
         }
 
 
@@ -172,11 +174,12 @@ async def _remove_months(
     connection: Any, context: JobContext, planned: RetentionPlan, figures: dict[str, float], faults: list[str]
 ) -> Report:
     removed, files = [], []
+    faults += planned.foreign
     held = list(map(str, planned.held))
     for month in planned.back:
         try:
-            await _patiently(_attach_again, connection, month)
-        except FAULTS as error:
+            await _patiently(attach_again, connection, month)
+        except (*FAULTS, JobFailed) as error:
             faults.append(f"{month.month} could not be attached again: {reason(error)}")
     for expired in planned.months:
         try:
@@ -189,6 +192,7 @@ async def _remove_months(
             removed.append(str(expired.month))
             figures["months"] += 1
     details: dict[str, Any] = {"removed": removed, "on_hold": held, "left": planned.left, "files": files}
+    details["of_no_month"] = [*planned.foreign, *planned.foreign_in_part]
     details["attached_again"] = [str(each.month) for each in planned.back]
     texts = figures.get("texts_removed.turns", 0) + figures.get("texts_removed.tools", 0)
     summary = f"{len(removed)} months removed, {len(held)} kept on legal hold, {texts:g} texts removed"
@@ -221,8 +225,8 @@ async def _detach(connection: Any, expired: ExpiredMonth) -> None:
         if part.attached and (part.concurrently or part.detaching):  # not allowed inside a transaction
             if expired.month in await _held(connection):
                 raise _Held
+            await connection.execute(part.mark())  # first: what is detached and not marked nobody would find
             await connection.execute(part.detach())
-            await connection.execute(part.mark())
     async with connection.transaction(isolation="read_committed"):
         await _keep_holds_out(connection, expired.month)
         for part in expired.parts:
@@ -247,17 +251,9 @@ async def _drop(connection: Any, expired: ExpiredMonth, exported: dict[str, int]
                 rows += there
                 await connection.execute(part.drop())
     except _Held:
-        await _attach_again(connection, expired)
+        await attach_again(connection, expired)
         raise
     return rows
-
-
-async def _attach_again(connection: Any, expired: ExpiredMonth) -> None:
-    async with connection.transaction(isolation="read_committed"):
-        await connection.execute("SELECT pg_advisory_xact_lock($1)", DDL_LOCK)
-        for part in expired.parts:
-            await connection.execute(part.attach_again(expired.month))
-            await connection.execute(part.unmark())
 
 
 async def _keep_holds_out(connection: Any, month: Month) -> None:
@@ -296,7 +292,7 @@ def _dry(
     terms: Mapping[str, datetime],
 ) -> Report:
     """Print the SQL."""
-    for name, query in _TEXTS:
+    for name, query in TEXTS:
         if due[name]:
             text = queries()[query].replace("$1", "'-infinity'").replace("$2", f"'{before.isoformat()}'")
             print(f"-- {due[name]} rows, an hour of calls at a time\n{text.replace('$3', 'now()')};")
@@ -312,12 +308,14 @@ def _dry(
         "on_hold": list(map(str, planned.held)),
         "texts": due,
         "beside": beside,
+        "of_no_month": [*planned.foreign, *planned.foreign_in_part],
     }
     for name, rows in beside.items():
         if rows:
             print(f"-- {rows} {name.replace('_', ' ')}")
             print("-- lines of a file" if name == "dead_letters" else statement_of(name, terms[name]))
-    return Report(Verdict.OK, f"{len(planned.months)} months would be removed", details)
+    summary = "; ".join([f"{len(planned.months)} months would be removed", *planned.foreign])
+    return Report(Verdict.FAILED if planned.foreign else Verdict.OK, summary, details)
 
 
 JOB: Final = Job(

@@ -232,3 +232,28 @@ def test_his_events_are_taken_out_of_those_set_aside(tmp_path: Path) -> None:
 def test_a_short_number_is_not_looked_for_in_texts() -> None:
     assert not Wanted(frozenset(), "205").in_text("tyres of 205 55 16")
     assert Wanted(frozenset(), "0441234567").in_text("call 044 123-45-67")
+
+
+@pytest.mark.parametrize(
+    ("text", "his"),
+    [
+        ("990000000001", True),
+        ("+99 (000) 000-00-01, please", True),
+        ("0099 000 000 00 01", True),
+        ("9 9 0 0 0 0 0 0 0 0 0 1", True),
+        ("7 990000000001 7", True),
+        ("7990000000001", False),
+        ("9900000000017", False),
+        ("order 77-9900-0000-0001", True),  # digits in groups may be his: rather one word too many
+        ("990000000002", False),
+    ],
+)
+def test_a_number_within_a_longer_one_is_another(text: str, his: bool) -> None:
+    assert WANTED.in_text(text) is his
+
+
+def test_what_anothers_call_on_hold_has_of_him_stays() -> None:
+    kept = Wanted(frozenset({CALL}), canonical(NUMBER), frozenset({OTHER}))
+    assert not kept.in_text(f"{OTHER} my number is {NUMBER}")
+    assert kept.in_text(f"my number is {NUMBER}")
+    assert kept.in_text(f"{CALL} of his")

@@ -37,6 +37,15 @@ def until(condition: Callable[[], bool]) -> None:
         time.sleep(0.005)
 
 
+def killed(outbox: Outbox) -> Path:
+    """Leaves it as a process does that is killed: with its last file in full size, and none begun. That file."""
+    outbox.close()
+    *_, last, empty = segments(outbox.folder)
+    empty.path.unlink()
+    os.truncate(last.path, SEGMENT)
+    return last.path
+
+
 def everything(folder: Path, position: int = 0) -> list[dict[str, Any]]:
     reader = OutboxReader(folder)
     reader.seek(position)
@@ -126,18 +135,17 @@ def test_a_torn_record_is_cut_and_the_next_takes_its_place(tmp_path: Path) -> No
     outbox = opened(tmp_path)
     for number in range(5):
         outbox.append({"n": number})
-    outbox.close()
-    (segment,) = segments(outbox.folder)
-    data = segment.path.read_bytes()
+    segment = killed(outbox)
+    data = segment.read_bytes()
     *_, (_, end) = records(data)
     torn = encode(b'{"n":"torn"}')[:-3]
-    segment.path.write_bytes(data[:end] + torn + data[end + len(torn) :])
+    segment.write_bytes(data[:end] + torn + data[end + len(torn) :])
     assert len(everything(outbox.folder)) == 5
     again = opened(tmp_path)
     again.append({"n": 5})
     again.close()
     assert [one["n"] for one in everything(again.folder)] == [0, 1, 2, 3, 4, 5]
-    assert segment.path.stat().st_size == SEGMENT
+    assert segments(again.folder)[0].path.stat().st_size < SEGMENT, "its file is left at the end"
 
 
 def test_a_damaged_record_is_passed_over_and_counted(tmp_path: Path) -> None:
@@ -145,7 +153,7 @@ def test_a_damaged_record_is_passed_over_and_counted(tmp_path: Path) -> None:
     for number in range(5):
         outbox.append({"n": number})
     outbox.close()
-    (segment,) = segments(outbox.folder)
+    segment = segments(outbox.folder)[0]
     data = bytearray(segment.path.read_bytes())
     data[data.index(b'"n":2')] = ord("x")
     segment.path.write_bytes(data)
@@ -366,6 +374,52 @@ def test_a_file_is_left_after_a_while_and_takes_no_more_room_than_it_needs(
     outbox.close()
     assert [one["n"] for one in everything(outbox.folder)] == [0, 1, 2, 3]
     assert remove_written(outbox.folder, [3]) == 3
+
+
+def test_at_the_end_its_file_is_left_so_that_it_can_be_deleted(tmp_path: Path) -> None:
+    outbox = opened(tmp_path)
+    outbox.append({"n": 0})
+    outbox.close()
+    outbox.close()
+    full, empty = segments(outbox.folder)
+    assert (empty.base, full.path.stat().st_size < 100) == (1, True)
+    assert remove_written(outbox.folder, [1]) == 1
+    again = opened(tmp_path)
+    again.close()
+    assert segments(again.folder) == [empty], "where nothing was written none is left"
+    last = opened(tmp_path)
+    last.append({"n": 1})
+    last.close()
+    assert everything(last.folder) == [{"n": 1}]
+
+
+@pytest.mark.parametrize(
+    ("record", "left"),
+    [
+        ({"event": {"at": 10_000.0}}, True),
+        ({"event": {"at": 10_002.0}}, False),
+        ({"event": {"at": 99_999.0}}, False),  # by a clock that was wrong
+        ({"n": 1}, True),
+    ],
+)
+def test_a_file_is_as_old_as_its_first_record_whoever_wrote_it(
+    tmp_path: Path, record: dict[str, Any], left: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """An engine that is started again and again within the hour leaves its file all the same."""
+    monkeypatch.setattr(outbox_module, "SYNC_SECONDS", 0.05)
+    outbox = opened(tmp_path)
+    outbox.append(record)
+    killed(outbox)
+    later = opened(tmp_path, wall=lambda: 10_001.0 + outbox_module.FILE_SECONDS - 1)
+    later.append({"event": {"at": 13_600.0}})
+    until(lambda: later.settled)
+    if left:
+        until(lambda: len(segments(later.folder)) == 2)
+    else:
+        time.sleep(0.3)
+        assert len(segments(later.folder)) == 1
+    later.close()
+    assert everything(later.folder) == [record, {"event": {"at": 13_600.0}}]
 
 
 def test_a_reader_sees_what_is_written_while_it_reads(tmp_path: Path) -> None:

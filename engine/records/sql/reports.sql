@@ -211,7 +211,7 @@ SELECT id, started_at, node FROM calls WHERE caller = ANY($1::text[]) AND starte
 
 -- name: held_calls
 -- $1 ids of calls.
-SELECT count(DISTINCT call_id) FROM legal_holds WHERE call_id = ANY($1::uuid[]) AND released_at IS NULL;
+SELECT DISTINCT call_id FROM legal_holds WHERE call_id = ANY($1::uuid[]) AND released_at IS NULL ORDER BY call_id;
 
 -- name: erase_calls
 -- $1 ids, $2 and $3 the earliest and the latest start, $4 now. What tells nothing of a person stays for statistics.
@@ -237,23 +237,46 @@ WHERE call_started_at BETWEEN $2 AND $3 AND call_id = ANY($1::uuid[])
 DELETE FROM customers WHERE phone = ANY($1::text[]) AND first_call_at <= $2;
 
 -- name: erase_callbacks
--- $1 numbers, $2 asked at the latest, $3 ids of calls, $4 now.
+-- $1 numbers, $2 asked at the latest, $3 ids of calls, $4 now, $5 whether others' calls on hold are erased, too.
 UPDATE callbacks
 SET phone = NULL, reason = '', changed_at = $4,
     state = CASE WHEN state IN ('open', 'taken') THEN 'unreachable' ELSE state END
-WHERE ((phone = ANY($1::text[]) AND asked_at <= $2) OR call_id = ANY($3::uuid[]))
+WHERE (call_id = ANY($3::uuid[]) OR (phone = ANY($1::text[]) AND asked_at <= $2 AND ($5::boolean OR NOT EXISTS (
+    SELECT FROM legal_holds h WHERE h.call_id = callbacks.call_id AND h.released_at IS NULL))))
   AND (phone IS NOT NULL OR reason <> '');
 
 -- name: erase_mentions_in_turns
--- Where somebody else said the number, written in digits. $1 its digits, $2 said at the latest.
+-- Where somebody else said the number, written in digits. $1 a pattern of it, $2 said at the latest, $3 whether calls on
+-- hold are erased, too.
 UPDATE call_turns SET text = NULL
-WHERE call_started_at <= $2 AND text IS NOT NULL AND position($1 IN regexp_replace(text, '[ ()+./-]', '', 'g')) > 0;
+WHERE call_started_at <= $2 AND text ~ $1
+  AND ($3::boolean OR NOT EXISTS (
+    SELECT FROM legal_holds h WHERE h.call_id = call_turns.call_id AND h.released_at IS NULL));
 
 -- name: erase_mentions_in_tools
+-- As erase_mentions_in_turns.
 UPDATE call_tool_calls SET arguments = NULL, result = NULL
-WHERE call_started_at <= $2
-  AND (position($1 IN regexp_replace(coalesce(arguments::text, ''), '[ ()+./-]', '', 'g')) > 0
-    OR position($1 IN regexp_replace(coalesce(result::text, ''), '[ ()+./-]', '', 'g')) > 0);
+WHERE call_started_at <= $2 AND (arguments::text ~ $1 OR result::text ~ $1)
+  AND ($3::boolean OR NOT EXISTS (
+    SELECT FROM legal_holds h WHERE h.call_id = call_tool_calls.call_id AND h.released_at IS NULL));
+
+-- The three below: how many rows of calls on hold stay as they are. $1 and $2 as there.
+
+-- name: held_mentions_in_turns
+SELECT count(*) AS rows FROM call_turns t
+WHERE call_started_at <= $2 AND text ~ $1
+  AND t.call_id IN (SELECT call_id FROM legal_holds WHERE released_at IS NULL);
+
+-- name: held_mentions_in_tools
+SELECT count(*) AS rows FROM call_tool_calls t
+WHERE call_started_at <= $2 AND (arguments::text ~ $1 OR result::text ~ $1)
+  AND t.call_id IN (SELECT call_id FROM legal_holds WHERE released_at IS NULL);
+
+-- name: held_callbacks
+-- $1 numbers, $2 asked at the latest.
+SELECT count(*) AS rows FROM callbacks b
+WHERE phone = ANY($1::text[]) AND asked_at <= $2
+  AND b.call_id IN (SELECT call_id FROM legal_holds WHERE released_at IS NULL);
 
 -- name: earlier_receipts
 -- $1 digest of the number.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import stat
 from pathlib import Path
@@ -42,6 +43,17 @@ async def test_a_dump_comes_out_and_loads(stage: Stage, server: str, tmp_path: P
     assert await count(loaded) == 300
     with pytest.raises(ConfigurationError, match="is there: move it"):
         await bring(stage.site, "dump", file, identity=brought.identity)
+
+
+async def test_whoever_brings_a_dump_is_told_to_erase_again(
+    stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    await stage.run("dump")
+    await asyncio.to_thread(run_fetch, stage.settings, "dump", tmp_path / "told.dump")
+    assert "`trunkline ops run erasure --reapply yes`" in capsys.readouterr().out
+    await stage.run("backup")
+    await asyncio.to_thread(run_fetch, stage.settings, "globals", tmp_path / "globals.sql")
+    assert "--reapply" not in capsys.readouterr().out
 
 
 async def test_the_globals_come_out(stage: Stage, tmp_path: Path) -> None:

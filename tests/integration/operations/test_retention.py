@@ -278,3 +278,79 @@ async def test_a_detach_that_was_not_ended_is_ended(filled: Site, connection: An
     assert await connection.fetchval("SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == 1
     assert (await _run(filled)).details["removed"] == ["2025-09", "2025-10"]
     assert await connection.fetchval("SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == 0
+
+
+# -- months that wait -------------------------------------------------------------------------------------------------
+
+
+async def _leave_detached(site: Site, tmp_path: Path) -> None:
+    """Two months detached, since their export fails."""
+    blocked = tmp_path / "a file"
+    blocked.write_text("no folder")
+    await _run(site, more={"TRUNKLINE_RETENTION_EXPORT_DIR": str(blocked)})
+
+
+async def test_words_in_a_month_that_waits_for_its_export_go_too(filled: Site, connection: Any, tmp_path: Path) -> None:
+    await _leave_detached(filled, tmp_path)
+    call = await connection.fetchval("SELECT id FROM calls_2025_09")
+    await connection.execute("UPDATE call_turns_2025_09 SET text = 'my words'")
+    await connection.execute("UPDATE call_tool_calls_2025_09 SET arguments = '{}'")
+    await connection.execute("UPDATE calls_2025_09 SET text_removed_at = NULL")
+    folder = tmp_path / "exports"
+    report = await _run(filled, more={"TRUNKLINE_RETENTION_EXPORT_DIR": str(folder)})
+    assert report.verdict is Verdict.OK
+    assert (report.figures["texts_removed.turns"], report.figures["texts_removed.tools"]) == (2, 1)
+    with gzip.open(folder / "call_turns_2025_09.csv.gz", "rt", newline="") as packed:
+        assert [(row["call_id"], row["text"]) for row in csv.DictReader(packed)] == [(str(call), "")] * 2
+
+
+async def test_a_held_month_is_put_back_with_the_rows_that_came_to_the_default_partition(
+    filled: Site, connection: Any, tmp_path: Path
+) -> None:
+    await _leave_detached(filled, tmp_path)
+    held = await connection.fetchval("SELECT id FROM calls_2025_09")
+    await _hold(connection, held, OLD.start)
+    late = await add_call(connection, OLD.start + timedelta(days=9))
+    report = await _run(filled)
+    assert report.verdict is Verdict.OK, report.summary
+    assert report.details["attached_again"] == ["2025-09"]
+    assert await connection.fetchval("SELECT count(*) FROM calls_default") == 0
+    assert {row["id"] for row in await connection.fetch("SELECT id FROM calls_2025_09")} == {held, late}
+    assert await connection.fetchval("SELECT count(*) FROM call_turns WHERE call_id = ANY($1)", [held, late]) == 4
+    assert "calls_2025_09" in await partitions(connection, "calls")
+    assert await connection.fetchval("SELECT obj_description('calls_2025_09'::regclass)") is None
+
+
+async def test_a_row_that_stands_in_both_is_told_and_neither_is_lost(
+    filled: Site, connection: Any, tmp_path: Path
+) -> None:
+    await _leave_detached(filled, tmp_path)
+    held = await connection.fetchrow("SELECT id, started_at FROM calls_2025_09")
+    await _hold(connection, held["id"], OLD.start)
+    await connection.execute("INSERT INTO calls (id, started_at) VALUES ($1, $2)", *held)
+    report = await _run(filled)
+    assert report.verdict is Verdict.FAILED
+    assert "rows of calls's default partition stand in calls_2025_09, too" in report.summary
+    assert str(held["id"]) not in report.summary
+    assert await connection.fetchval("SELECT count(*) FROM calls_2025_09") == 1
+    assert await connection.fetchval("SELECT count(*) FROM calls_default") == 1
+    await connection.execute("DELETE FROM calls_default")
+    assert (await _run(filled)).details["attached_again"] == ["2025-09"]
+
+
+async def test_a_partition_of_no_month_is_not_kept_in_silence(site: Site, connection: Any) -> None:
+    await connection.execute(
+        "CREATE TABLE calls_y2024 PARTITION OF calls FOR VALUES FROM ('2024-01-01 00:00+00') TO ('2025-01-01 00:00+00')"
+    )
+    await connection.execute(
+        "CREATE TABLE calls_y2025 PARTITION OF calls FOR VALUES FROM ('2025-01-01 00:00+00') TO ('2026-01-01 00:00+00')"
+    )
+    await add_call(connection, datetime(2024, 5, 1, tzinfo=UTC))
+    tried = await _run(site, dry_run=True)
+    report = await _run(site)
+    for each in (tried, report):
+        assert each.verdict is Verdict.FAILED
+        assert "calls_y2024 is of no month, had its time on 2025-01-01, and is not removed" in each.summary
+        assert "calls_y2025" not in each.summary
+        assert len(each.details["of_no_month"]) == 2
+    assert await connection.fetchval("SELECT count(*) FROM calls_y2024") == 1

@@ -97,9 +97,10 @@ async def test_a_partition_is_of_no_month(site: Site, connection: Any, now: date
     (_, _, (code, told)) = await _sh(site, "first")
     assert code == 1
     assert "is covered in part by calls_winter" in told
-    await _sql(connection, "overlap")
-    assert (await _sh(site, "again"))[0][0] == 0
-    await _sql(connection, "overlap-rows")
+    assert "--split calls_winter" in told
+    dry, split = await _sh(site, "split")
+    assert 'DROP TABLE "calls_winter"' in dry[1]
+    assert split[0] == 0
     assert await counts(connection) == before
     assert await connection.fetchval(f"SELECT count(*) FROM {next_month.table('calls')}") == 1
     assert await connection.fetchval("SELECT to_regclass('calls_winter')") is None
@@ -121,6 +122,13 @@ async def test_rows_of_a_wrong_clock_stay_and_are_found(site: Site, connection: 
     assert (await _sh(site, "again"))[0][0] == 0
     (row,) = await _sql(connection, "stay")
     assert (row["day"], row["calls"]) == (datetime(2070, 1, 1, tzinfo=UTC), 1)
+
+
+async def test_a_call_stands_in_a_detached_month_and_in_the_default_partition(site: Site, connection: Any) -> None:
+    call = await add_call(connection, datetime(2025, 9, 4, tzinfo=UTC))
+    await connection.execute("CREATE TABLE calls_2025_09 AS SELECT * FROM calls_default")
+    (row,) = await _sql(connection, "twice")
+    assert row["id"] == call
 
 
 def test_every_command_was_run() -> None:

@@ -113,6 +113,22 @@ async def test_a_recorder_ends_whenever_it_is_asked_to(outbox: Outbox, monkeypat
         assert task.cancelled()
 
 
+async def test_when_all_has_ended_the_disk_has_nothing_that_was_said(
+    database: Any, server: str, outbox: Outbox, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As the engine ends: its outbox first, then the recorder, which may not have looked at the disk again since."""
+    monkeypatch.setattr(recorder_module, "LOOK_SECONDS", 60.0)
+    sink = database_sink(server, outbox)
+    async with recording(outbox, sink) as recorder:
+        await written(outbox, sink, append(outbox, RecordedCall().all()))
+        await asyncio.to_thread(outbox.close)
+        assert await recorder.drain(20)
+    assert await count_all(database) == all_of(1)
+    (left,) = segments(outbox.folder)
+    assert left.base == outbox.position > 0
+    assert not any(await asyncio.to_thread(left.path.read_bytes))
+
+
 async def test_without_a_database_an_outbox_does_not_grow_for_ever(
     outbox: Outbox, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -35,6 +35,8 @@ class Walk:
         self._connection, self._context, self._folder = connection, context, folder
         self._left = commands()
         self._hours = 0
+        self.held = ""
+        """The call that the reader puts in the place of CALL: the one that the refusal names."""
 
     async def step(self, begins: str) -> Any:
         """The next command, which begins with this; what it gave."""
@@ -42,7 +44,7 @@ class Walk:
         assert command.startswith(begins), command
         words = shlex.split(command, comments=True)
         if words[0] == "psql":
-            return await self._connection.fetch(words[3])
+            return await self._connection.fetch(words[3].replace("'CALL'", f"'{self.held}'"))
         if words[0] == "shred":
             return (self._folder / words[2]).unlink()
         if words[0] == "umask":
@@ -79,18 +81,23 @@ async def test_the_page_leads_from_the_request_to_the_restore(
         call("other", NOW, "+990000000002"),
     ]
     await insert(connection, his)
-    await connection.execute(
-        "INSERT INTO legal_holds (call_id, call_started_at, reason) VALUES ($1, $2, 'a court asks')",
-        his[0].id,
-        his[0].call["started_at"],
-    )
+    for one, reason in zip(his, ("a court asks", "of somebody else"), strict=True):
+        await connection.execute(
+            "INSERT INTO legal_holds (call_id, call_started_at, reason) VALUES ($1, $2, $3)",
+            one.id,
+            one.call["started_at"],
+            reason,
+        )
     walk = Walk(connection, context, tmp_path)
     await walk.step("umask 077")
-    with pytest.raises(JobFailed, match="are on legal hold: nothing was erased"):
+    with pytest.raises(JobFailed, match="are on legal hold: nothing was erased") as refused:
         await walk.step("trunkline ops run erasure --caller-file number.txt --dry-run")
+    (walk.held,) = re.findall(r"[0-9a-f]{8}-[0-9a-f-]{27}", str(refused.value))
     (hold,) = await walk.step("psql")
     assert hold["reason"] == "a court asks"
     await walk.step("psql")
+    left = await connection.fetch("SELECT reason FROM legal_holds WHERE released_at IS NULL")
+    assert [row["reason"] for row in left] == ["of somebody else"]
     walk.again("trunkline ops run erasure --caller-file number.txt --dry-run")
     tried = await walk.step("trunkline")
     assert "would be erased" in tried.summary

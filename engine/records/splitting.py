@@ -1,0 +1,126 @@
+"""Makes months of a partition that is of none, such as a year's: facts of the catalogue in, SQL out. No I/O.
+
+A month at a time, from its lower end: in one transaction the partition is detached, its rows of the month move into the
+month's table, and both are attached, the partition with what is left of its bounds. So no row is ever out of sight, and
+a run that is cut short leaves a smaller partition. Nothing here looks at a clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+
+from engine.errors import ConfigurationError
+from engine.records.months import Month, months
+from engine.records.partitions import Bounds, Parent, Partition, TableFacts, month_step, quoted, within
+
+MOST_MONTHS: Final = 240
+"""Of one partition: one that is longer was made by somebody with another plan, or by a wrong clock."""
+
+
+@dataclass(frozen=True, slots=True)
+class Move:
+    """Rows out of one table into the month's: ``count`` tells them, ``move`` moves as many."""
+
+    count: str
+    move: str
+
+
+@dataclass(frozen=True, slots=True)
+class Split:
+    """One month, made in a transaction of its own."""
+
+    parent: Parent
+    partition: str
+    month: Month
+    prepare: tuple[str, ...]
+    """Locks, takes the partition off, makes the month's table."""
+    moves: tuple[Move, ...]
+    left: str
+    """Counts the rows that are left in the partition. They must be none where it is dropped."""
+    attach: tuple[str, ...]
+    """The month, and what is left of the partition; or drops it."""
+    last: bool
+    """Nothing is left of it, and it is dropped."""
+
+    @property
+    def statements(self) -> tuple[str, ...]:
+        """All that change something, in order."""
+        return (*self.prepare, *(each.move for each in self.moves), *self.attach)
+
+
+def splits(facts: TableFacts, name: str) -> tuple[Split, ...]:
+    """The steps that make months of the partition ``name`` and drop it at their end.
+
+    Raises ConfigurationError where that cannot be done, which says what hinders it.
+    """
+    partition = next((each for each in facts.partitions if each.name == name), None)
+    if partition is None or _is_a_month(facts.parent, partition):
+        raise ConfigurationError(f"{facts.parent.table} has no partition of that name that is of no month")
+    lower, upper = _ends(partition)
+    first, last = Month.of(lower), Month.of(upper - timedelta(microseconds=1))
+    if first.until(last) >= MOST_MONTHS:
+        raise ConfigurationError(f"{name} covers more than {MOST_MONTHS} months: it is left as it is")
+    for month in months(first, last):
+        _refuse_hindrance(facts, partition, month)
+    return tuple(_split(facts, name, month, upper) for month in months(first, last))
+
+
+def _is_a_month(parent: Parent, partition: Partition) -> bool:
+    """With its name: what is left of a year at last is a month by its bounds alone."""
+    month = partition.bounds.month
+    return month is not None and partition.name == month.table(parent.table)
+
+
+def _ends(partition: Partition) -> tuple[datetime, datetime]:
+    lower, upper = partition.bounds.lower, partition.bounds.upper
+    if partition.detaching:
+        raise ConfigurationError(f"a detach of {partition.name} was begun and not ended: end it first (FINALIZE)")
+    if lower is None or upper is None:
+        raise ConfigurationError(f"{partition.name} has no end on one side: nobody knows how many months it is")
+    return lower.astimezone(UTC), upper.astimezone(UTC)
+
+
+def _refuse_hindrance(facts: TableFacts, partition: Partition, month: Month) -> None:
+    others = [each for each in facts.partitions if each.name != partition.name]
+    across = [each.name for each in others if each.bounds.overlaps(Bounds.of(month))]
+    if across:
+        raise ConfigurationError(f"{month} is not {partition.name}'s alone: {', '.join(across)} has a share in it")
+    table = month.table(facts.parent.table)
+    if table in facts.loose or any(each.name == table for each in facts.partitions):
+        raise ConfigurationError(f"a table {table} is there, and {month} needs that name: rename it first")
+
+
+def _split(facts: TableFacts, name: str, month: Month, upper: datetime) -> Split:
+    made = month_step(facts, month)
+    parent, partition = quoted(facts.parent.table), quoted(name)
+    columns, condition = ", ".join(map(quoted, facts.columns)), within(facts.parent, month)
+    last = month.end >= upper
+    prepare = (
+        # The strongest lock at once: whoever records waits here, and holds nothing that is waited for below.
+        f"LOCK TABLE ONLY {parent} IN ACCESS EXCLUSIVE MODE",
+        f"ALTER TABLE {parent} DETACH PARTITION {partition}",
+        *made.prepare[1:],
+    )
+    out = Move(
+        f"SELECT count(*) FROM {partition} WHERE {condition}",  # noqa: S608 - see within()
+        f"WITH moved AS (DELETE FROM {partition} WHERE {condition} RETURNING {columns}) "  # noqa: S608
+        f"INSERT INTO {quoted(made.name)} ({columns}) SELECT {columns} FROM moved",
+    )
+    rest = (
+        f"DROP TABLE {partition}"
+        if last
+        else f"ALTER TABLE {parent} ATTACH PARTITION {partition} FOR VALUES"
+        f" FROM ('{month.end.isoformat(sep=' ')}') TO ('{upper.isoformat(sep=' ')}')"
+    )
+    return Split(
+        facts.parent,
+        name,
+        month,
+        prepare,
+        (out, *((Move(made.count, made.move),) if made.move else ())),
+        f"SELECT count(*) FROM {partition}",  # noqa: S608 - quoted
+        (made.attach, rest),
+        last,
+    )
