@@ -15,6 +15,8 @@ from ops.jobs.job import Job, JobContext, JobFailed
 
 LOCK_SECONDS: Final = 5
 STATEMENT_SECONDS: Final = 120
+ERASURE: Final = "erasure"
+"""The job that changes what is old: nobody copies rows for good beside it."""
 
 DATABASE_FAULTS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
 """What asyncpg raises. The text of these may show a row's values: tell their kind alone."""

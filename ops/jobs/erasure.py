@@ -30,7 +30,7 @@ from ops.erasure.files import file_places
 from ops.erasure.places import PlaceUnreached, Wanted
 from ops.erasure.redis import erase_redis
 from ops.erasure.remains import remains
-from ops.jobs.connection import DATABASE_FAULTS, alone, connected, refuse_unknown_arguments, switch
+from ops.jobs.connection import DATABASE_FAULTS, ERASURE, alone, connected, refuse_unknown_arguments, switch
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.private_files import write_private
 from ops.jobs.retention_beside import queries
@@ -66,13 +66,13 @@ async def run(context: JobContext) -> Report:
     if not context.database:
         raise JobFailed("there is no records' database: without it nobody knows which calls are the caller's")
     now = datetime.fromtimestamp(context.wall(), UTC)
-    if switch(context, "reapply"):
-        return await _reapply(context, now)
-    request = _Request(await _number(context), switch(context, "override-hold"), now)
-    async with alone(context.database, JOB.name) as free:
+    again = switch(context, "reapply")
+    request = None if again else _Request(await _number(context), switch(context, "override-hold"), now)
+    async with alone(context.database, ERASURE) as free:
         if not free:
-            return Report(Verdict.SKIPPED, "another erasure is under way: ask again when it is over")
-        return await _erase(context, request)
+            what = "another erasure is under way, or retention exports a month"
+            return Report(Verdict.SKIPPED, f"{what}: ask again when it is over")
+        return await _reapply(context, now) if request is None else await _erase(context, request)
 
 
 async def _number(context: JobContext) -> str:
@@ -301,7 +301,7 @@ async def _reapply(context: JobContext, now: datetime) -> Report:
 
 
 JOB: Final = Job(
-    name="erasure",
+    name=ERASURE,
     help="Erase a caller's data everywhere, and write a receipt.",
     run=run,
     arguments={

@@ -11,6 +11,7 @@ import asyncio
 from collections.abc import Mapping
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 from typing import Any, Final
 
 from engine.config.terms import days_kept
@@ -27,6 +28,7 @@ from engine.records.retention import (
     proof_days,
     why_not_believed,
 )
+from ops.jobs.connection import ERASURE, alone
 from ops.jobs.database import DDL_LOCK, LOCK_MS, connected
 from ops.jobs.detached_months import TEXTS, attach_again, remove_texts
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
@@ -206,11 +208,22 @@ async def _remove_month(
 ) -> list[dict[str, Any]]:
     """The files it was exported to. Raises _Held, JobFailed, asyncpg.PostgresError; then the month is still there."""
     await _patiently(_detach, connection, expired)
+    folder = context.settings.retention.export_dir
+    if folder is None:
+        figures["rows"] += await _patiently(_drop, connection, expired, {})
+        return []
+    async with alone(context.database, ERASURE) as free:
+        if not free:  # what it removes would stand in the export, and no more in the table
+            raise JobFailed("an erasure is under way: it is exported and dropped by the next run")
+        return await _export_and_drop(connection, expired, folder, figures)
+
+
+async def _export_and_drop(
+    connection: Any, expired: ExpiredMonth, folder: Path, figures: dict[str, float]
+) -> list[dict[str, Any]]:
     exported: dict[str, int] = {}
     files = []
-    folder = context.settings.retention.export_dir
-    for part in expired.parts if folder is not None else ():
-        assert folder is not None
+    for part in expired.parts:
         written = await export_table(connection, part.name, folder)
         exported[part.name] = written.rows
         figures["exported_bytes"] += written.size

@@ -16,7 +16,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from engine.records.months import Month
+from ops.jobs import erasure
 from ops.jobs import partitions as partitions_job
+from ops.jobs.connection import alone
 from ops.jobs.job import JobFailed, Report, Verdict
 from ops.jobs.retention import JOB
 from tests.integration.operations.site import NOW, Site, add_call, counts, partitions
@@ -302,6 +304,19 @@ async def test_words_in_a_month_that_waits_for_its_export_go_too(filled: Site, c
     assert (report.figures["texts_removed.turns"], report.figures["texts_removed.tools"]) == (2, 1)
     with gzip.open(folder / "call_turns_2025_09.csv.gz", "rt", newline="") as packed:
         assert [(row["call_id"], row["text"]) for row in csv.DictReader(packed)] == [(str(call), "")] * 2
+
+
+async def test_nothing_is_exported_while_somebody_is_erased(filled: Site, connection: Any, tmp_path: Path) -> None:
+    """What he is erased from would be dropped, and the copy made just before would have his number."""
+    more = {"TRUNKLINE_RETENTION_EXPORT_DIR": str(tmp_path / "exports")}
+    async with alone(filled.url, erasure.JOB.name) as free:
+        assert free
+        report = await _run(filled, more=more)
+    assert report.verdict is Verdict.FAILED
+    assert "2025-09: an erasure is under way" in report.summary
+    assert await connection.fetchval("SELECT count(*) FROM calls_2025_09") == 1
+    assert not await asyncio.to_thread((tmp_path / "exports").exists)
+    assert (await _run(filled, more=more)).details["removed"] == ["2025-09", "2025-10"]
 
 
 async def test_a_held_month_is_put_back_with_the_rows_that_came_to_the_default_partition(
