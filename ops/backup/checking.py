@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
-from ops.backup.catalogue import Backup, note
+from ops.backup.catalogue import Backup, chain, note, read_catalogue
 from ops.backup.contents import differences, read
 from ops.backup.database import connected
-from ops.backup.errors import Damaged, NotTheSame, ToolFailed
+from ops.backup.errors import Damaged, NotTheSame, ToolFailed, WalMissing
 from ops.backup.fetching import Log, look_through_log
 from ops.backup.programs import Programs, find_programs
 from ops.backup.restoring import Restored, Target, recovered
 from ops.backup.site import Site
+from ops.backup.soundness import acquit, withdraw
 
 AMCHECK_SECONDS: Final = 6 * 3600.0
 _SHOWN: Final = 10
@@ -35,7 +36,32 @@ class Checked:
 
 
 async def check(site: Site, backup: Backup) -> Checked:
-    """Raises NotTheSame, Damaged, WalMissing, KeyMismatch, WrongVersion, ToolFailed: each says what is wrong."""
+    """Raises NotTheSame, Damaged, WalMissing, KeyMismatch, WrongVersion, ToolFailed: each says what is wrong.
+
+    What is damaged, or restores to something else, is marked and counts no more; what passes loses its marks.
+    """
+    links = chain(backup, (await read_catalogue(site.repository, site.key)).backups)
+    try:
+        restored, compared, looked = await _proved(site, backup)
+    except (NotTheSame, Damaged, WalMissing) as error:
+        raise type(error)(f"{error}. {await withdraw(site, links, error)}") from error
+    await acquit(site, links)
+    if backup.verified_at is None:  # its note was lost: it is more than verified
+        await note(site.repository, backup, "verified", site.wall(), site.key)
+    log = await look_through_log(site, backup)
+    await note(site.repository, backup, "restored", site.wall(), site.key)
+    return Checked(
+        restored=restored,
+        tables=len(backup.contents.tables),
+        rows=backup.contents.rows,
+        compare_s=compared,
+        amcheck_s=looked,
+        log=log,
+    )
+
+
+async def _proved(site: Site, backup: Backup) -> tuple[Restored, float, float]:
+    """It is what it was; seconds that the comparison and pg_amcheck took."""
     programs = find_programs(site.settings.postgres_programs, backup.server_version)
     found: list[Restored] = []
     async with site.workshop("check") as work:
@@ -48,16 +74,7 @@ async def check(site: Site, backup: Backup) -> Checked:
             compared = time.monotonic()
             await amcheck(programs, url)
             done = time.monotonic()
-    log = await look_through_log(site, backup)
-    await note(site.repository, backup, "restored", site.wall(), site.key)
-    return Checked(
-        restored=found[0],
-        tables=len(backup.contents.tables),
-        rows=backup.contents.rows,
-        compare_s=compared - began,
-        amcheck_s=done - compared,
-        log=log,
-    )
+    return found[0], compared - began, done - compared
 
 
 async def _compare(site: Site, backup: Backup, url: str) -> None:

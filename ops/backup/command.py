@@ -18,6 +18,7 @@ from ops.backup.dumping import read_dumps
 from ops.backup.log_status import newest_age, read_status
 from ops.backup.restoring import Restored, Target, parse_time, restore
 from ops.backup.site import Site
+from ops.backup.soundness import fault_of
 from ops.backup.wal import position, shown
 from ops.bench.report import text_table
 
@@ -26,13 +27,17 @@ def list_backups(settings: Settings, *, as_json: bool = False) -> None:
     """Print what is kept. Raises ConfigurationError, BackupError."""
     site = Site.of(settings, time.time)
     catalogue, ages, dumps = asyncio.run(_kept(site))
-    rows = [_row(backup) for backup in catalogue]
+    rows = [_row(backup, fault_of(backup, catalogue)) for backup in catalogue]
     if as_json:
         print(
             json.dumps({"place": site.repository.place, "backups": rows, "dumps": dumps, "log_age_s": ages}, indent=2)
         )
         return
     if rows:
+        for row in rows:
+            if row["damaged"]:
+                print(f"DAMAGED: backup {row['id']}: {row['damaged']}", file=sys.stderr)
+                row["damaged"] = "DAMAGED"
         cells = [["" if value is None else str(value) for value in row.values()] for row in rows]
         print("\n".join(text_table(list(rows[0]), cells)))
     else:
@@ -59,7 +64,7 @@ async def _kept(site: Site) -> tuple[list[Backup], dict[str, float | None], list
     return list(catalogue.backups.values()), ages, dumps
 
 
-def _row(backup: Backup) -> dict[str, str | int | None]:
+def _row(backup: Backup, fault: str) -> dict[str, str | int | None]:
     return {
         "id": backup.id,
         "cluster": backup.system_id,
@@ -71,6 +76,7 @@ def _row(backup: Backup) -> dict[str, str | int | None]:
         "whole at": _moment(backup.mark_at),
         "verified": _moment(backup.verified_at),
         "restored": _moment(backup.restored_at),
+        "damaged": fault or None,
         "encrypted": "yes" if backup.encrypted else "NO",
     }
 

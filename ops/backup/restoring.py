@@ -100,7 +100,11 @@ async def recovered(
     done = False
     try:
         # A time may lie before a gap; without a target all of it is wanted, and a gap is told.
-        brought = await fetch_log(site, backup, target.lsn, log, to_gap=target.time is not None)
+        try:
+            brought = await fetch_log(site, backup, target.lsn, log, to_gap=target.time is not None)
+        except BackupError as error:
+            error.backup = backup.id
+            raise
         await fetch_data(site, backup, catalogue, programs, data)
         await asyncio.to_thread(_prepare, data, log, who)
         fetched = time.monotonic()

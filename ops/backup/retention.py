@@ -10,6 +10,7 @@ from ops.backup.catalogue import BACKUPS, Backup, Catalogue
 from ops.backup.clusters import by_cluster
 from ops.backup.repository import Kept, Repository
 from ops.backup.site import Site, wal_prefix
+from ops.backup.soundness import sound
 from ops.backup.wal import Segment
 
 DAY: Final = 86400.0
@@ -29,9 +30,10 @@ class Plan:
 
 def plan_backups(backups: Sequence[Backup], *, now: float, keep_days: float, keep_least: int) -> Plan:
     """``backups``: of one cluster, the oldest first. What is young stays, so do the newest ``keep_least`` that were
-    verified, and all that an incremental one among these lies over. Where fewer were verified, nothing goes.
+    verified and not found damaged since, and all that an incremental one among these lies over. Where these are fewer,
+    nothing goes.
     """
-    verified = [each for each in backups if each.verified_at is not None]
+    verified = sound(backups)
     kept: dict[str, str] = {}
     for each in backups:
         if now - each.finished_at < keep_days * DAY:
