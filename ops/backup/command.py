@@ -57,10 +57,13 @@ async def _kept(site: Site) -> tuple[list[Backup], dict[str, float | None], list
     for system in dict.fromkeys(backup.system_id for backup in catalogue.backups.values()):
         age = newest_age(await read_status(site, system), site.wall())
         ages[system] = round(age, 1) if age != float("inf") else None
+    faults: dict[str, str] = {}
     dumps = [
         {"id": str(each["id"]), "cluster": str(each["system_id"]), "server": str(each["server_version"])}
-        for each in await read_dumps(site)
+        for each in await read_dumps(site, faults)
     ]
+    for fault in faults.values():
+        print(f"DAMAGED: {fault}", file=sys.stderr)
     return list(catalogue.backups.values()), ages, dumps
 
 

@@ -77,22 +77,28 @@ async def entries_of(programs: Programs, file: Path) -> int:
     return entries
 
 
-async def read_dumps(site: Site) -> list[dict[str, Any]]:
-    """What each dump says of itself, the oldest first; of those before they said so, ``system_id`` is empty. Raises
-    Damaged, KeyMismatch, RepositoryError.
+async def read_dumps(site: Site, faults: dict[str, str]) -> list[dict[str, Any]]:
+    """What each dump says of itself, the oldest first; of those before they said so, ``system_id`` is empty. Those
+    whose record is damaged go into ``faults``: by id, what to say of each. Raises KeyMismatch, RepositoryError.
     """
     names = [kept.name for kept in await site.repository.listing(DUMPS)]
     found = []
     for name in sorted(name for name in names if name.endswith("/record")):
-        body = from_json(await gathered(site.repository.get(name)), site.key, name)
+        try:
+            body = from_json(await gathered(site.repository.get(name)), site.key, name)
+        except Damaged as error:
+            faults[name.split("/")[1]] = str(error)
+            continue
         found.append({"system_id": "", **body})
     return found
 
 
-async def remove_old(site: Site, server: Server) -> list[str]:
-    """Remove dumps of this cluster that are older than the settings keep, down to the least number; their ids."""
+async def remove_old(site: Site, server: Server, faults: dict[str, str]) -> list[str]:
+    """Remove dumps of this cluster that are older than the settings keep, down to the least number; their ids. Those
+    with a damaged record stay, count for nothing and go into ``faults``.
+    """
     names = [kept.name for kept in await site.repository.listing(DUMPS)]
-    dumps = [each for each in await read_dumps(site) if each["system_id"] == server.system_id]
+    dumps = [each for each in await read_dumps(site, faults) if each["system_id"] == server.system_id]
     gone = []
     for body in dumps[:-LEAST]:
         identity = str(body["id"])

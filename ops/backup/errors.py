@@ -64,6 +64,9 @@ class WrongVersion(BackupError):
 class ToolFailed(BackupError):
     """A program of PostgreSQL's failed."""
 
+    status = 0
+    """Its exit code, where it has ended by itself."""
+
 
 class CarriedElsewhere(BackupError):
     """Another run carries the log of this cluster."""

@@ -177,10 +177,11 @@ async def restore(
     if target.lsn is not None and target.lsn < backup.stop_lsn:
         raise BackupError(f"backup {backup.id} is whole from {shown(backup.stop_lsn)} on: take an older one")
     programs = find_programs(site.settings.postgres_programs, backup.server_version)
-    lists = [] if without_erasures else await kept_lists(site, backup, catalogue)
-    known = await asyncio.to_thread(lambda: known_for(site.settings, lists, without=without_erasures))
+    lists, told = ([], []) if without_erasures else await kept_lists(site, backup, catalogue)
+    known = await asyncio.to_thread(
+        lambda: known_for(site.settings, lists, without=without_erasures, faults=tuple(told))
+    )
     found: list[Restored] = []
-    told: list[str] = []
     async with recovered(site, backup, programs, data, target=target, found=found) as url:
         told.append(await erase_again(url, known))
         told += [await hook(url) for hook in after_restore]

@@ -6,7 +6,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ops.backup.catalogue import BACKUPS, Backup, Catalogue
+from ops.backup.catalogue import BACKUPS, DUMPS, Backup, Catalogue
 from ops.backup.clusters import by_cluster
 from ops.backup.repository import Kept, Repository
 from ops.backup.site import Site, wal_prefix
@@ -71,7 +71,9 @@ def log_to_remove(kept: Collection[Backup], objects: Sequence[Kept]) -> list[str
 
 
 def unfinished(objects: Sequence[Kept], catalogue: Catalogue, now: float) -> list[str]:
-    """Objects of backups that have no record, a good while after they were written. A damaged record is one."""
+    """Objects of backups, or of dumps, that have no record, a good while after they were written. A damaged record is
+    one.
+    """
     recorded = {each.name.split("/")[1] for each in objects if each.name.endswith("/record")}
     return [
         each.name
@@ -100,6 +102,7 @@ async def plan(site: Site, catalogue: Catalogue) -> Plan:
     staying = [each for each in backups if each.id in kept]
     objects = log_to_remove(staying, await site.repository.listing("wal/"))
     objects += unfinished(await site.repository.listing(BACKUPS), catalogue, now)
+    objects += unfinished(await site.repository.listing(DUMPS), Catalogue({}), now)
     return Plan(tuple(going), tuple(objects), kept)
 
 

@@ -41,3 +41,6 @@ SELECT line FROM (
     SELECT format('extension %I %s', extname, extversion) FROM pg_extension
 ) lines
 ORDER BY line COLLATE "C";
+
+-- name: has_amcheck
+SELECT count(*) FROM pg_available_extensions WHERE name = 'amcheck';
