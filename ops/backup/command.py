@@ -25,6 +25,7 @@ from ops.bench.report import text_table
 
 def list_backups(settings: Settings, *, as_json: bool = False) -> None:
     """Print what is kept. Raises ConfigurationError, BackupError."""
+    _ours(settings)
     site = Site.of(settings, time.time)
     catalogue, ages, dumps = asyncio.run(_kept(site))
     rows = [_row(backup, fault_of(backup, catalogue)) for backup in catalogue]
@@ -47,6 +48,15 @@ def list_backups(settings: Settings, *, as_json: bool = False) -> None:
     for system, age in ages.items():
         shown = f"{age:.0f} s ago" if age is not None else "never"
         print(f"log of cluster {system}: last known whole {shown}")
+
+
+def _ours(settings: Settings) -> None:
+    """Raises ConfigurationError where backups are pgBackRest's, and there never was a place for our own."""
+    if settings.backup.tool == "pgbackrest" and not settings.backup.to:
+        raise ConfigurationError(
+            "pgBackRest takes the backups (TRUNKLINE_BACKUP_TOOL) and keeps them: `pgbackrest --stanza="
+            f"{settings.backup.stanza} info` lists them"
+        )
 
 
 async def _kept(site: Site) -> tuple[list[Backup], dict[str, float | None], list[dict[str, str]]]:
@@ -103,6 +113,13 @@ def run_restore(
     """Restore into ``data``, and say what was done and what is left to do. Raises ConfigurationError, BackupError."""
     if to_time and to_lsn:
         raise ConfigurationError("--to-time and --to-lsn: give one of them")
+    if settings.backup.tool == "pgbackrest" and not (settings.backup.to and backup):
+        own = "; --backup ID restores one of Trunkline's own, of before" if settings.backup.to else ""
+        raise ConfigurationError(
+            f"pgBackRest takes the backups (TRUNKLINE_BACKUP_TOOL) and restores them: `pgbackrest --stanza="
+            f"{settings.backup.stanza} restore`, start the server, then, before the site goes up, `trunkline ops run "
+            f"erasure --reapply yes`{own}"
+        )
     target = Target(parse_time(to_time) if to_time else None, _lsn(to_lsn) if to_lsn else None)
     site = Site.of(settings, time.time)
     folder = data.expanduser().absolute()
@@ -116,6 +133,7 @@ def run_fetch(settings: Settings, what: str, file: Path, *, identity: str = "", 
     """Bring one object out of the storage, and say what was. Raises ConfigurationError, BackupError."""
     if what not in ("dump", "globals"):
         raise ConfigurationError(f"got {what!r}, expected `dump` or `globals`")
+    _ours(settings)
     kind: What = "dump" if what == "dump" else "globals"
     site = Site.of(settings, time.time)
     brought = asyncio.run(bring(site, kind, file.expanduser().absolute(), identity=identity, cluster=cluster))

@@ -116,8 +116,8 @@ async def _by_pgbackrest(context: JobContext) -> Report:
         server = await facts(connection)
     programs, who = find_programs(context.settings.postgres_programs, server.version), account(context.settings)
     began = time.monotonic()
+    newest = await tool.newest()
     await tool.verify()
-    newest = (await tool.info())[-1]
     verified = time.monotonic()
     async with workshop(context.settings, "check") as work:
         data = work / "data"
