@@ -143,10 +143,9 @@ async def read_backup(repository: Repository, identity: str, key: Key | None) ->
     try:
         contents = body.pop("contents")
         tables = {table: Table(**facts) for table, facts in contents["tables"].items()}
+        made = Contents(contents["schema"], tables, contents.get("sequences", {}))
         parts = {part: Part(**facts) for part, facts in body.pop("parts").items()}
-        backup = Backup(
-            **{**body, "notes": tuple(body["notes"])}, contents=Contents(contents["schema"], tables), parts=parts
-        )
+        backup = Backup(**{**body, "notes": tuple(body["notes"])}, contents=made, parts=parts)
     except (KeyError, TypeError, AttributeError) as error:
         raise Damaged(f"{name} is damaged: it is no record of a backup") from error
     return replace(

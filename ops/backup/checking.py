@@ -8,9 +8,9 @@ from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
 from ops.backup.catalogue import Backup, chain, note, read_catalogue
-from ops.backup.contents import differences, read
+from ops.backup.contents import EDITION, differences, read
 from ops.backup.database import connected, queries
-from ops.backup.errors import Damaged, NotTheSame, ToolFailed, WalMissing
+from ops.backup.errors import BackupError, Damaged, NotTheSame, ToolFailed, WalMissing
 from ops.backup.fetching import Log, look_through_log
 from ops.backup.programs import Programs, find_programs
 from ops.backup.restoring import Restored, Target, recovered
@@ -83,9 +83,13 @@ async def _proved(site: Site, backup: Backup) -> tuple[Restored, float, float, s
 
 
 async def _compare(site: Site, backup: Backup, url: str) -> None:
+    if (edition := backup.contents.edition) > EDITION:
+        raise BackupError(
+            f"backup {backup.id} was recorded by a newer Trunkline (schema of edition {edition}): use that"
+        )
     async with connected(url) as connection:
         percents = {name: table.percent for name, table in backup.contents.tables.items()}
-        contents = await read(connection, site.key, percents)
+        contents = await read(connection, site.key, percents, edition=edition)
     if found := differences(backup.contents, contents):
         more = f"; and {len(found) - _SHOWN} more" if len(found) > _SHOWN else ""
         raise NotTheSame(f"backup {backup.id} restores to something else: {'; '.join(found[:_SHOWN])}{more}")

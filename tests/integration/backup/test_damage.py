@@ -12,10 +12,12 @@ import pytest
 
 from engine.errors import ConfigurationError
 from ops.backup.bringing import bring
-from ops.backup.catalogue import Backup, read_catalogue
+from ops.backup.catalogue import Backup, read_catalogue, write_record
 from ops.backup.command import list_backups
+from ops.backup.contents import Contents, differences, read
+from ops.backup.database import queries
 from ops.backup.erasures import Listed
-from ops.backup.errors import Damaged, NotTheSame, ToolFailed
+from ops.backup.errors import BackupError, Damaged, NotTheSame, ToolFailed
 from ops.backup.log_status import read_status
 from ops.backup.programs import Programs
 from ops.backup.restoring import Target, restore
@@ -199,7 +201,11 @@ async def kept(stage: Stage) -> list[Backup]:
 async def test_a_dump_with_a_damaged_record_hides_no_other(
     stage: Stage, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    first, second, third = [(await stage.run("dump")).details["id"] for _ in range(3) if not await asyncio.sleep(1.1)]
+    made_before = []
+    for _ in range(3):
+        made_before.append((await stage.run("dump")).details["id"])
+        await asyncio.sleep(1.1)  # an id is of its second
+    first, second, third = made_before
     flip(stage.folder / "dumps" / third / "record")
     await asyncio.to_thread(list_backups, stage.settings)
     said = capsys.readouterr()
@@ -210,7 +216,6 @@ async def test_a_dump_with_a_damaged_record_hides_no_other(
     assert f"not looked at: dumps/{third}/record" in brought.told
     with pytest.raises(Damaged, match=f"{third}/record is damaged"):
         await bring(stage.site, "dump", tmp_path / "other", identity=third)
-    await asyncio.sleep(1.1)  # an id is of its second
     made = await stage.having(keep_days=0.0).run("dump")
     assert made.verdict is Verdict.OK
     assert made.details["removed"] == [first]
@@ -237,7 +242,7 @@ async def test_what_could_not_be_looked_through_is_told_apart_from_damage(
     from ops.backup import checking  # noqa: PLC0415
 
     await stage.run("backup")
-    whole = checking.queries()
+    whole = queries()
     monkeypatch.setattr(checking, "queries", lambda: {**whole, "has_amcheck": "SELECT 0"})
     checked = await stage.run("restore-check")
     assert checked.verdict is Verdict.OK
@@ -253,3 +258,62 @@ async def test_what_could_not_be_looked_through_is_told_apart_from_damage(
     with pytest.raises(ToolFailed, match="could not be looked through, which says nothing of it"):
         await stage.run("restore-check")
     assert not any(each.damage for each in await kept(stage))
+
+
+# What is defined.
+
+
+async def contents(stage: Stage, edition: int = 2) -> Contents:
+    connection = await asyncpg.connect(stage.url)
+    try:
+        return await read(connection, stage.site.key, edition=edition)
+    finally:
+        await connection.close()
+
+
+async def test_owners_privileges_policies_and_labels_are_part_of_the_schema(stage: Stage) -> None:
+    await stage.sql("DROP ROLE IF EXISTS another")
+    await stage.sql("CREATE ROLE another")
+    await stage.sql("CREATE TABLE owned (id int)")
+    await stage.sql("CREATE TYPE mood AS ENUM ('calm')")
+    before, first = await contents(stage), await contents(stage, 1)
+    for change in (
+        "ALTER TABLE owned OWNER TO another",
+        "GRANT SELECT ON calls TO another",
+        "GRANT SELECT (text) ON call_turns TO another",
+        "CREATE POLICY mine ON calls USING (true)",
+        "ALTER TABLE owned ENABLE ROW LEVEL SECURITY",
+        "ALTER TYPE mood ADD VALUE 'cross'",
+        "ALTER DEFAULT PRIVILEGES GRANT SELECT ON TABLES TO another",
+    ):
+        await stage.sql(change)
+        after = await contents(stage)
+        assert differences(before, after) == ["the schema differs"], change
+        before = after
+    assert differences(first, await contents(stage, 1)) == []  # an older record does not know of them
+    for each in ("DROP OWNED BY another CASCADE", "DROP ROLE another"):
+        await stage.sql(each)
+
+
+async def test_a_sequence_goes_on_after_what_it_gave_out(stage: Stage) -> None:
+    await stage.sql("CREATE SEQUENCE tickets")
+    await stage.sql("SELECT count(nextval('tickets')) FROM generate_series(1, 40)")
+    made = await stage.run("backup")
+    assert (await kept(stage))[-1].contents.sequences["public.tickets"] == 40
+    assert (await stage.run("restore-check")).verdict is Verdict.OK, made.summary
+    recorded = await contents(stage)
+    await stage.sql("SELECT setval('tickets', 39)")
+    told = differences(recorded, await contents(stage))
+    assert told == ["the sequence public.tickets would give out values again that it had given out"]
+
+
+async def test_a_record_of_an_older_version_is_still_compared(stage: Stage) -> None:
+    await stage.run("backup")
+    (made,) = await kept(stage)
+    older = Contents((await contents(stage, 1)).schema, made.contents.tables)
+    await write_record(stage.site.repository, dataclasses.replace(made, contents=older), stage.site.key)
+    assert (await stage.run("restore-check")).verdict is Verdict.OK
+    newer = dataclasses.replace(made.contents, schema="3:0")
+    await write_record(stage.site.repository, dataclasses.replace(made, contents=newer), stage.site.key)
+    with pytest.raises(BackupError, match="recorded by a newer Trunkline"):
+        await stage.run("restore-check")
