@@ -350,9 +350,11 @@ def check_ray(settings: Settings, seconds: float = RAY_SECONDS) -> Iterator[Find
 
 
 def _check_records(settings: Settings) -> Iterator[Finding]:
+    from ops.doctor_pgbackrest import check_pgbackrest
     from ops.doctor_records import check_records
 
     yield from check_records(settings)
+    yield from check_pgbackrest(settings)
 
 
 def _check_backups(settings: Settings) -> Iterator[Finding]:

@@ -13,7 +13,7 @@ from typing import Any, Final, Literal
 from engine.errors import ConfigurationError
 from ops.backup.catalogue import DUMPS, Part, read_catalogue
 from ops.backup.dumping import entries_of, read_dumps
-from ops.backup.errors import BackupError, KeyMismatch, WrongVersion
+from ops.backup.errors import BackupError, Damaged, KeyMismatch, WrongVersion
 from ops.backup.fetching import choose
 from ops.backup.programs import find_programs
 from ops.backup.site import Site
@@ -54,25 +54,31 @@ async def bring(site: Site, what: What, file: Path, *, identity: str = "", clust
         backup = choose(catalogue, identity=identity, before=None, before_lsn=None, cluster=cluster)
         size = await _write(site.fetch(backup.object("globals"), backup.parts["globals"]), file)
         return Brought(file, backup.id, size, "as it was recorded; `psql -f` reads it, before a dump is loaded")
-    body = await _dump(site, identity, cluster)
+    faults: dict[str, str] = {}
+    body = await _dump(site, identity, cluster, faults)
+    passed = "".join(f"; not looked at: {fault}" for each, fault in faults.items() if each > str(body["id"]))
     found, version = str(body["id"]), str(body["server_version"])
     size = await _write(site.fetch(f"{DUMPS}{found}/dump", Part(**body["part"])), file)
     try:
         entries = await entries_of(find_programs(site.settings.postgres_programs, version), file)
     except WrongVersion as error:
-        return Brought(file, found, size, f"as it was recorded; not listed by pg_restore: {error}")
+        return Brought(file, found, size, f"as it was recorded; not listed by pg_restore: {error}{passed}")
     except BaseException:
         await asyncio.to_thread(file.unlink, missing_ok=True)
         raise
-    return Brought(file, found, size, f"as it was recorded; pg_restore of PostgreSQL {version} lists {entries} entries")
+    listed = f"pg_restore of PostgreSQL {version} lists {entries} entries"
+    return Brought(file, found, size, f"as it was recorded; {listed}{passed}")
 
 
-async def _dump(site: Site, identity: str, cluster: str) -> dict[str, Any]:
+async def _dump(site: Site, identity: str, cluster: str, faults: dict[str, str]) -> dict[str, Any]:
     """What the one that is meant says of itself. Raises BackupError, KeyMismatch."""
-    closed: dict[str, str] = {}
-    dumps = await read_dumps(site, closed)
-    if closed and (identity in closed or not dumps):
-        raise KeyMismatch(closed.get(identity) or closed[max(closed)])
+    kept = await read_dumps(site)
+    faults.update(kept.faults)
+    dumps = kept.bodies
+    if kept.closed and (identity in kept.closed or not dumps):
+        raise KeyMismatch(kept.closed.get(identity) or kept.closed[max(kept.closed)])
+    if identity in faults:
+        raise Damaged(f"{faults[identity]}: take another, `trunkline ops backups` lists them")
     if identity:
         dumps = [each for each in dumps if each["id"] == identity]
         if not dumps:
@@ -80,6 +86,8 @@ async def _dump(site: Site, identity: str, cluster: str) -> dict[str, Any]:
     if cluster:
         dumps = [each for each in dumps if each["system_id"] == cluster]
     if not dumps:
+        if faults:
+            raise Damaged(f"no dump can be read: {'; '.join(faults.values())}")
         of = f" of cluster {cluster}" if cluster else ""
         raise BackupError(f"there is no dump{of} yet: `trunkline ops run dump` makes one")
     clusters = sorted({f"{each['system_id'] or 'not recorded'} (database {each['database']})" for each in dumps})

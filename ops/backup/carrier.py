@@ -93,6 +93,7 @@ class Carrier:
         self._sent: set[str] = set()
         self._seeded = ""
         self._warned = False
+        self._told = ""
         self._erasures = Watch(site, server.system_id)
         self.progress = Progress()
 
@@ -186,11 +187,22 @@ class Carrier:
         if self.progress.kept_through:
             age = self._site.wall() - self.progress.kept_through
             self.progress.worst_age_s = max(self.progress.worst_age_s, age)
-        await self._erasures.look(connection)
+        await self._keep_erasures(connection)
         await self._tell()
         if newer:  # told first: a slot that is beyond what was told means that log was lost
             await connection.fetchval(self._sql["advance_slot"], self._slot, shown(kept))
         self.progress.rounds += 1  # the storage took something: what fails before that is given up in the end
+
+    async def _keep_erasures(self, connection: Any) -> None:
+        """The log goes on whatever is wrong with their list: where it stopped, the server's disk would fill up."""
+        try:
+            await self._erasures.look(connection)
+        except TrunklineError as error:
+            if error.retryable:
+                raise
+            if str(error) != self._told:
+                self._told = str(error)
+                _log.error("the list of erasures is not kept as it is now, the log is: %s", error)
 
     async def _ask(self, connection: Any) -> int:
         """How far the server is and how much it holds back; how far pg_receivewal is."""

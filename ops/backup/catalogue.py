@@ -1,12 +1,13 @@
 """What a backup says of itself, and the list of them: objects ``backups/ID/…``, with ``record`` written last.
 
 A backup without its record is none. The record is readable without the key (nobody's data is in it) and closed by a
-digest that only the key makes. ``verified`` and ``restored`` are added beside it by what found them so.
+digest that only the key makes. ``verified``, ``restored`` and ``damaged`` are added beside it by what found them so.
 """
 
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Final, Literal
@@ -16,6 +17,8 @@ from ops.backup.errors import BackupError, Damaged, KeyMismatch, ObjectMissing
 from ops.backup.repository import Repository
 from ops.backup.sealing import Key, Keys
 from ops.backup.streams import gathered, of_bytes
+
+_log: Final = logging.getLogger(__name__)
 
 BACKUPS: Final = "backups/"
 DUMPS: Final = "dumps/"
@@ -61,6 +64,8 @@ class Backup:
     notes: tuple[str, ...] = ()
     verified_at: float | None = None
     restored_at: float | None = None
+    damage: str = ""
+    """What a check found in it; a later one that passes takes it back. Empty: nothing."""
 
     @property
     def bytes(self) -> int:
@@ -100,17 +105,24 @@ def from_json(content: bytes, keys: Keys | None, purpose: str) -> dict[str, Any]
 async def write_record(repository: Repository, backup: Backup, key: Key) -> None:
     """With it the backup is one."""
     body = asdict(backup)
-    del body["verified_at"], body["restored_at"]
+    for beside in ("verified_at", "restored_at", "damage"):
+        del body[beside]
     name = backup.object("record")
     await repository.put(name, of_bytes(to_json(body, key, name)))
 
 
 async def note(
-    repository: Repository, backup: Backup, what: Literal["verified", "restored"], at: float, key: Key
+    repository: Repository,
+    backup: Backup,
+    what: Literal["verified", "restored", "damaged"],
+    at: float,
+    key: Key,
+    *,
+    why: str = "",
 ) -> None:
-    """Put down that it was found so."""
+    """Put down that it was found so. Raises RepositoryError."""
     name = backup.object(what)
-    await repository.put(name, of_bytes(to_json({"at": at}, key, name)))
+    await repository.put(name, of_bytes(to_json({"at": at, "why": why} if why else {"at": at}, key, name)))
 
 
 async def read_backup(repository: Repository, identity: str, keys: Keys | None) -> Backup:
@@ -126,24 +138,29 @@ async def read_backup(repository: Repository, identity: str, keys: Keys | None) 
     try:
         contents = body.pop("contents")
         tables = {table: Table(**facts) for table, facts in contents["tables"].items()}
+        made = Contents(contents["schema"], tables, contents.get("sequences", {}))
         parts = {part: Part(**facts) for part, facts in body.pop("parts").items()}
-        backup = Backup(
-            **{**body, "notes": tuple(body["notes"])}, contents=Contents(contents["schema"], tables), parts=parts
-        )
+        backup = Backup(**{**body, "notes": tuple(body["notes"])}, contents=made, parts=parts)
     except (KeyError, TypeError, AttributeError) as error:
         raise Damaged(f"{name} is damaged: it is no record of a backup") from error
     return replace(
         backup,
-        verified_at=await _noted(repository, backup.object("verified"), keys),
-        restored_at=await _noted(repository, backup.object("restored"), keys),
+        verified_at=(await _noted(repository, backup.object("verified"), keys))[0],
+        restored_at=(await _noted(repository, backup.object("restored"), keys))[0],
+        damage=(await _noted(repository, backup.object("damaged"), keys))[1],
     )
 
 
-async def _noted(repository: Repository, name: str, keys: Keys | None) -> float | None:
+async def _noted(repository: Repository, name: str, keys: Keys | None) -> tuple[float | None, str]:
+    """When, and why. A note that cannot be read hides no backup: it says nothing, and still that of damage says it."""
     try:
-        return float(from_json(await gathered(repository.get(name)), keys, name)["at"])
+        body = from_json(await gathered(repository.get(name)), keys, name)
+        return float(body["at"]), str(body.get("why", ""))
     except ObjectMissing:
-        return None
+        return None, ""
+    except (Damaged, ValueError, KeyError, TypeError):
+        _log.warning("%s cannot be read: a `restore-check` of that backup that passes mends it", name)
+        return None, "what a check noted of it cannot be read"
 
 
 @dataclass(frozen=True, slots=True)

@@ -19,21 +19,27 @@ from ops.backup.errors import KeyMismatch
 from ops.backup.log_status import newest_age, read_status
 from ops.backup.restoring import Restored, Target, parse_time, restore
 from ops.backup.site import Site
+from ops.backup.soundness import fault_of
 from ops.backup.wal import position, shown
 from ops.bench.report import text_table
 
 
 def list_backups(settings: Settings, *, as_json: bool = False) -> None:
     """Print what is kept. Raises ConfigurationError, BackupError."""
+    _ours(settings)
     site = Site.of(settings, time.time)
     catalogue, ages, dumps = asyncio.run(_kept(site))
-    rows = [_row(backup) for backup in catalogue]
+    rows = [_row(backup, fault_of(backup, catalogue)) for backup in catalogue]
     if as_json:
         print(
             json.dumps({"place": site.repository.place, "backups": rows, "dumps": dumps, "log_age_s": ages}, indent=2)
         )
         return
     if rows:
+        for row in rows:
+            if row["damaged"]:
+                print(f"DAMAGED: backup {row['id']}: {row['damaged']}", file=sys.stderr)
+                row["damaged"] = "DAMAGED"
         cells = [["" if value is None else str(value) for value in row.values()] for row in rows]
         print("\n".join(text_table(list(rows[0]), cells)))
     else:
@@ -43,6 +49,15 @@ def list_backups(settings: Settings, *, as_json: bool = False) -> None:
     for system, age in ages.items():
         shown = f"{age:.0f} s ago" if age is not None else "never"
         print(f"log of cluster {system}: last known whole {shown}")
+
+
+def _ours(settings: Settings) -> None:
+    """Raises ConfigurationError where backups are pgBackRest's, and there never was a place for our own."""
+    if settings.backup.tool == "pgbackrest" and not settings.backup.to:
+        raise ConfigurationError(
+            "pgBackRest takes the backups (TRUNKLINE_BACKUP_TOOL) and keeps them: `pgbackrest --stanza="
+            f"{settings.backup.stanza} info` lists them"
+        )
 
 
 async def _kept(site: Site) -> tuple[list[Backup], dict[str, float | None], list[dict[str, str]]]:
@@ -58,17 +73,19 @@ async def _kept(site: Site) -> tuple[list[Backup], dict[str, float | None], list
             age = float("inf")
             closed.append(str(error))
         ages[system] = round(age, 1) if age != float("inf") else None
-    closed_dumps: dict[str, str] = {}
+    kept = await read_dumps(site)
     dumps = [
         {"id": str(each["id"]), "cluster": str(each["system_id"]), "server": str(each["server_version"])}
-        for each in await read_dumps(site, closed_dumps)
+        for each in kept.bodies
     ]
-    for line in (*closed, *closed_dumps.values()):
+    for fault in kept.faults.values():
+        print(f"DAMAGED: {fault}", file=sys.stderr)
+    for line in (*closed, *kept.closed.values()):
         print(f"KEY MISSING: {line}", file=sys.stderr)
     return list(catalogue.backups.values()), ages, dumps
 
 
-def _row(backup: Backup) -> dict[str, str | int | None]:
+def _row(backup: Backup, fault: str) -> dict[str, str | int | None]:
     return {
         "id": backup.id,
         "cluster": backup.system_id,
@@ -80,6 +97,7 @@ def _row(backup: Backup) -> dict[str, str | int | None]:
         "whole at": _moment(backup.mark_at),
         "verified": _moment(backup.verified_at),
         "restored": _moment(backup.restored_at),
+        "damaged": fault or None,
         "encrypted": "yes" if backup.encrypted else "NO",
     }
 
@@ -103,6 +121,13 @@ def run_restore(
     """Restore into ``data``, and say what was done and what is left to do. Raises ConfigurationError, BackupError."""
     if to_time and to_lsn:
         raise ConfigurationError("--to-time and --to-lsn: give one of them")
+    if settings.backup.tool == "pgbackrest" and not (settings.backup.to and backup):
+        own = "; --backup ID restores one of Trunkline's own, of before" if settings.backup.to else ""
+        raise ConfigurationError(
+            f"pgBackRest takes the backups (TRUNKLINE_BACKUP_TOOL) and restores them: `pgbackrest --stanza="
+            f"{settings.backup.stanza} restore`, start the server, then, before the site goes up, `trunkline ops run "
+            f"erasure --reapply yes`{own}"
+        )
     target = Target(parse_time(to_time) if to_time else None, _lsn(to_lsn) if to_lsn else None)
     site = Site.of(settings, time.time)
     folder = data.expanduser().absolute()
@@ -116,6 +141,7 @@ def run_fetch(settings: Settings, what: str, file: Path, *, identity: str = "", 
     """Bring one object out of the storage, and say what was. Raises ConfigurationError, BackupError."""
     if what not in ("dump", "globals"):
         raise ConfigurationError(f"got {what!r}, expected `dump` or `globals`")
+    _ours(settings)
     kind: What = "dump" if what == "dump" else "globals"
     site = Site.of(settings, time.time)
     brought = asyncio.run(bring(site, kind, file.expanduser().absolute(), identity=identity, cluster=cluster))

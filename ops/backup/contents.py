@@ -8,7 +8,7 @@ from __future__ import annotations
 import asyncio
 import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import asyncpg
@@ -20,6 +20,9 @@ from ops.backup.wal import position
 
 SAMPLED_BYTES: Final = 32 << 20
 """A table larger than that is sampled: about as many bytes of it, by whole pages, the same ones each time."""
+EDITION: Final = 2
+"""Of the schema's digest. 1: tables, columns, indexes, constraints, triggers, views, functions, extensions. 2: owners,
+privileges, policies and labels of enumerations too."""
 _TRIES: Final = 5
 _PAUSE_SECONDS: Final = 2.0
 _SEED: Final = 20
@@ -41,8 +44,16 @@ class Contents:
     """All of a database at the mark."""
 
     schema: str
-    """SHA-256 of all that is defined."""
+    """SHA-256 of all that is defined; before it, with a colon, its edition, where that is not the first."""
     tables: Mapping[str, Table] = field(default_factory=dict)
+    sequences: Mapping[str, int] = field(default_factory=dict)
+    """The last value that each had given out."""
+
+    @property
+    def edition(self) -> int:
+        """Of its schema: what is in the digest has grown with the versions of Trunkline."""
+        edition, colon, _ = self.schema.partition(":")
+        return int(edition) if colon else 1
 
     @property
     def rows(self) -> int:
@@ -75,6 +86,8 @@ async def marked(url: str, key: Key) -> Mark:
                 async with holder.transaction():
                     if names:
                         await holder.execute(f"LOCK TABLE {names} IN SHARE MODE")
+                    # Before the mark: no snapshot holds them still.
+                    sequences = await _sequences(holder)
                     mark = await holder.fetchrow(server["mark"])
                     transaction = reader.transaction(isolation="repeatable_read", readonly=True)
                     await transaction.start()
@@ -94,14 +107,20 @@ async def marked(url: str, key: Key) -> Mark:
                 raise BackupError(
                     "the user of the backups may not lock the records' tables: grant it their owner's role"
                 ) from error
-        contents = await read(reader, key)
+        contents = replace(await read(reader, key), sequences=sequences)
         await transaction.rollback()
     return Mark(position(mark["lsn"]), float(mark["at"]), contents)
 
 
-async def read(connection: Any, key: Key, percents: Mapping[str, float] | None = None) -> Contents:
+async def _sequences(connection: Any) -> dict[str, int]:
+    return {row["name"]: int(row["value"]) for row in await connection.fetch(queries()["sequences"])}
+
+
+async def read(
+    connection: Any, key: Key, percents: Mapping[str, float] | None = None, *, edition: int = EDITION
+) -> Contents:
     """Contents as the transaction of ``connection`` sees them. ``percents``: how much to sample of each table; None: as
-    its size says.
+    its size says. ``edition``: of the schema's digest.
     """
     found: dict[str, Table] = {}
     for row in await connection.fetch(queries()["tables"]):
@@ -119,7 +138,10 @@ async def read(connection: Any, key: Key, percents: Mapping[str, float] | None =
         )
         found[name] = Table(int(rows), percent, key.digest(f"contents {name}", str(total).encode())[:32])
     lines = [str(row["line"]) for row in await connection.fetch(queries()["schema"])]
-    return Contents(hashlib.sha256("\n".join(lines).encode()).hexdigest(), found)
+    if edition > 1:
+        lines += [str(row["line"]) for row in await connection.fetch(queries()["schema_more"])]
+    digest = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return Contents(f"{edition}:{digest}" if edition > 1 else digest, found, await _sequences(connection))
 
 
 def differences(recorded: Contents, restored: Contents) -> list[str]:
@@ -127,6 +149,9 @@ def differences(recorded: Contents, restored: Contents) -> list[str]:
     found = []
     if recorded.schema != restored.schema:
         found.append("the schema differs")
+    for name, given in recorded.sequences.items():
+        if restored.sequences.get(name, given - 1) < given:
+            found.append(f"the sequence {name} would give out values again that it had given out")
     for name in sorted({*recorded.tables, *restored.tables}):
         was, now = recorded.tables.get(name), restored.tables.get(name)
         if was is None or now is None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Final
 
@@ -76,29 +76,45 @@ async def entries_of(programs: Programs, file: Path) -> int:
     return entries
 
 
-async def read_dumps(site: Site, closed: dict[str, str]) -> list[dict[str, Any]]:
-    """What each dump says of itself, the oldest first; of those before they said so, ``system_id`` is empty. Those
-    whose key is not here go into ``closed``: by id, what to say of each. Raises Damaged, RepositoryError.
-    """
-    names = [kept.name for kept in await site.repository.listing(DUMPS)]
-    found = []
+@dataclass(frozen=True, slots=True)
+class Dumps:
+    """What is kept of them."""
+
+    bodies: list[dict[str, Any]]
+    """What each says of itself, the oldest first; of those before they said so, ``system_id`` is empty."""
+    faults: dict[str, str]
+    """Whose record is damaged: by id, what to say of each."""
+    closed: dict[str, str]
+    """Whose key is not here: by id, what to say of each."""
+
+
+async def read_dumps(site: Site) -> Dumps:
+    """Raises RepositoryError."""
+    names = [each.name for each in await site.repository.listing(DUMPS)]
+    kept = Dumps([], {}, {})
     for name in sorted(name for name in names if name.endswith("/record")):
         try:
             body = from_json(await gathered(site.repository.get(name)), site.keys, name)
         except KeyMismatch as error:
-            closed[name.split("/")[1]] = str(error)
+            kept.closed[name.split("/")[1]] = str(error)
             continue
-        found.append({"system_id": "", **body})
-    return found
+        except Damaged as error:
+            kept.faults[name.split("/")[1]] = str(error)
+            continue
+        kept.bodies.append({"system_id": "", **body})
+    return kept
 
 
-async def remove_old(site: Site, server: Server) -> list[str]:
-    """Remove dumps of this cluster that are older than the settings keep, down to the least number; their ids."""
-    names = [kept.name for kept in await site.repository.listing(DUMPS)]
-    closed: dict[str, str] = {}
-    dumps = [each for each in await read_dumps(site, closed) if each["system_id"] == server.system_id]
-    if closed:
-        raise KeyMismatch(closed[min(closed)])
+async def remove_old(site: Site, server: Server, faults: dict[str, str]) -> list[str]:
+    """Remove dumps of this cluster that are older than the settings keep, down to the least number; their ids. Those
+    with a damaged record stay, count for nothing and go into ``faults``.
+    """
+    names = [each.name for each in await site.repository.listing(DUMPS)]
+    kept = await read_dumps(site)
+    faults.update(kept.faults)
+    if kept.closed:
+        raise KeyMismatch(kept.closed[min(kept.closed)])
+    dumps = [each for each in kept.bodies if each["system_id"] == server.system_id]
     gone = []
     for body in dumps[:-LEAST]:
         identity = str(body["id"])

@@ -9,8 +9,9 @@ from __future__ import annotations
 
 import asyncio
 import json
+import logging
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 from uuid import UUID
@@ -22,15 +23,21 @@ from engine.errors import ConfigurationError
 from engine.records.erasing import Erased, Tombstone, key_id
 from engine.records.erasure_rows import reapply_erased
 from engine.records.tombstones import KEY, TOMBSTONES, buried, bury, key_of, leave_key
-from ops.backup.catalogue import BACKUPS, Backup, Catalogue, Part
+from ops.backup.catalogue import BACKUPS, Backup, Catalogue, Part, read_catalogue
 from ops.backup.database import queries
 from ops.backup.errors import BackupError, Damaged, ObjectMissing
 from ops.backup.site import Site
 from ops.backup.streams import gathered, of_bytes
 
+_log: Final = logging.getLogger(__name__)
+
 PART: Final = "erasures"
 NO_KEY: Final = "unknown"
 """Stands for the id of a key that this machine has not."""
+
+_NOT_COVERED: Final = (
+    "who was erased after the newest list that opens may be in the restored database again: erase them once more"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,16 +108,30 @@ async def keep_list(site: Site, listed: Listed, identity: str) -> tuple[Part, li
 
 
 async def keep_current(site: Site, system_id: str, listed: Listed) -> None:
-    """Keep the list as it is now, beside what other machines have put there."""
+    """Keep the list as it is now, beside what other machines have put there. Where that is damaged it is laid aside, as
+    ``damaged/…``, and made anew from what is known here and from the lists of the backups.
+    """
     name = f"erasures/{system_id}/{listed.key_id}"
     try:
         before = Listed.of(await gathered(site.fetch(name)), name)
     except ObjectMissing:
         before = None
+    except Damaged as error:
+        _log.error("%s: it is laid aside as damaged/%s and made anew", error, name)
+        await site.repository.put(f"damaged/{name}", site.repository.get(name))
+        listed = replace(listed, tombstones=(*listed.tombstones, *await _of_backups(site, system_id, listed.key_id)))
+        before = None
     both = _without_doubles([*(before.tombstones if before else ()), *listed.tombstones])
     if both and (before is None or len(both) > len(before.tombstones)):
         content = Listed(listed.key, listed.key_id, both).as_bytes(with_key=site.key.encrypts)
         await site.keep(name, of_bytes(content))
+
+
+async def _of_backups(site: Site, system_id: str, key: str) -> tuple[Tombstone, ...]:
+    """What the lists of this cluster's backups say that are made with that key of digests and open."""
+    catalogue = await read_catalogue(site.repository, site.keys)
+    opened, _ = await _opened(site, [each for each in catalogue.backups.values() if each.system_id == system_id])
+    return tuple(one for listed in opened.values() if listed.key_id == key for one in listed.tombstones)
 
 
 class Watch:
@@ -140,18 +161,40 @@ class Watch:
         self._seen = (here, there)
 
 
-async def kept_lists(site: Site, backup: Backup, catalogue: Catalogue) -> list[Listed]:
-    """Lists that the storage has for a restore of ``backup``: its own, those of later ones, the current ones.
+async def kept_lists(site: Site, backup: Backup, catalogue: Catalogue) -> tuple[list[Listed], list[str]]:
+    """Lists that the storage has for a restore of ``backup``: its own, those of later ones, the current ones; and what
+    the operator should know of those that do not open. Each holds what those before it did: a later one stands in.
 
-    Raises Damaged, KeyMismatch, RepositoryError.
+    Raises KeyMismatch, RepositoryError.
     """
-    found = []
-    for each in catalogue.backups.values():
-        if each.system_id == backup.system_id and each.started_at >= backup.started_at and PART in each.parts:
+    ours = [each for each in catalogue.backups.values() if each.system_id == backup.system_id]
+    opened, faults = await _opened(site, [each for each in ours if each.started_at >= backup.started_at])
+    current: list[Listed] = []
+    broken: list[str] = []
+    for kept in await site.repository.listing(f"erasures/{backup.system_id}/"):
+        try:
+            current.append(Listed.of(await gathered(site.fetch(kept.name)), kept.name))
+        except (Damaged, ObjectMissing) as error:
+            broken.append(str(error))
+    newest = "" if current else max(opened, default="")  # ids sort in the order in which they began
+    told = []
+    for identity, fault in faults.items():
+        covered = bool(current) or identity < newest
+        told.append(f"{fault}; a later list stands in for it" if covered else f"{fault}; {_NOT_COVERED}")
+    return [*opened.values(), *current], [*told, *(f"{fault}; {_NOT_COVERED}" for fault in broken)]
+
+
+async def _opened(site: Site, backups: Sequence[Backup]) -> tuple[dict[str, Listed], dict[str, str]]:
+    """By the backup's id: the lists that open, and what is wrong with those that do not."""
+    opened, faults = {}, {}
+    for each in backups:
+        if PART in each.parts:
             name = each.object(PART)
-            found.append(Listed.of(await gathered(site.fetch(name, each.parts[PART])), name))
-    current = [kept.name for kept in await site.repository.listing(f"erasures/{backup.system_id}/")]
-    return found + [Listed.of(await gathered(site.fetch(name)), name) for name in current]
+            try:
+                opened[each.id] = Listed.of(await gathered(site.fetch(name, each.parts[PART])), name)
+            except (Damaged, ObjectMissing) as error:
+                faults[each.id] = str(error)
+    return opened, faults
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +207,9 @@ class Known:
     """Nobody is to be erased again, as the operator says."""
 
 
-def known_for(settings: Settings, kept: Sequence[Listed], *, without: bool) -> Known:
+def known_for(settings: Settings, kept: Sequence[Listed], *, without: bool, faults: Sequence[str] = ()) -> Known:
     """From this machine's files and the storage's lists. Raises ConfigurationError where there is neither, or where
-    the key is missing; unless ``without``.
+    the key is missing; unless ``without``. ``faults``: of lists that do not open.
     """
     here = settings.paths.state_dir / TOMBSTONES
     there = here.exists()
@@ -175,7 +218,7 @@ def known_for(settings: Settings, kept: Sequence[Listed], *, without: bool) -> K
     key, tombstones = _files(settings)
     if not kept and not there:
         raise ConfigurationError(
-            f"nobody knows who was erased at this site: the backup holds no list of erasures and there is no {here}. "
+            f"nobody knows who was erased at this site: {_why_none(faults)} and there is no {here}. "
             f"Bring {TOMBSTONES} and {KEY} of the site; or, where nobody was ever erased, say --without-erasures"
         )
     keys = tuple(dict.fromkeys(each for each in (key, *(one.key for one in kept)) if each is not None))
@@ -189,6 +232,12 @@ def known_for(settings: Settings, kept: Sequence[Listed], *, without: bool) -> K
             f"to {_key_file(settings)}; or say --without-erasures, and erased callers come back"
         )
     return Known(keys, every)
+
+
+def _why_none(faults: Sequence[str]) -> str:
+    if not faults:
+        return "the backup holds no list of erasures"
+    return f"no list of erasures opens ({'; '.join(fault.partition(';')[0] for fault in faults)})"
 
 
 async def erase_again(url: str, known: Known) -> str:

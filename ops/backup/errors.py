@@ -23,6 +23,9 @@ from ops.jobs.job import JobFailed
 class BackupError(JobFailed):
     """Something about a backup; the message is for the operator."""
 
+    backup = ""
+    """Id of the one whose fault it is, where that is known."""
+
 
 class RepositoryError(BackupError):
     """The storage refuses."""
@@ -60,6 +63,9 @@ class WrongVersion(BackupError):
 
 class ToolFailed(BackupError):
     """A program of PostgreSQL's failed."""
+
+    status = 0
+    """Its exit code, where it has ended by itself."""
 
 
 class CarriedElsewhere(BackupError):

@@ -14,6 +14,7 @@ from ops.backup.clusters import of_cluster
 from ops.backup.errors import BackupError, Damaged, KeyMismatch, ObjectMissing, WalMissing
 from ops.backup.programs import Programs
 from ops.backup.site import Site, wal_prefix
+from ops.backup.soundness import fault_of
 from ops.backup.streams import gathered
 from ops.backup.verifying import fetch_base, verify_folder
 from ops.backup.wal import Segment, history_timeline, needed, newest_timeline
@@ -21,6 +22,7 @@ from ops.backup.wal import Segment, history_timeline, needed, newest_timeline
 COMBINE_SECONDS: Final = 6 * 3600.0
 _LINKS_SINCE: Final = 18
 _AT_ONCE: Final = 4
+_TOLD: Final = 3
 
 
 async def fetch_data(site: Site, backup: Backup, catalogue: Catalogue, programs: Programs, data: Path) -> None:
@@ -30,19 +32,32 @@ async def fetch_data(site: Site, backup: Backup, catalogue: Catalogue, programs:
     """
     links = chain(backup, catalogue.backups)
     if len(links) == 1:
-        await fetch_base(site, backup, data)
+        await _fetch_layer(site, backup, programs, data)
     else:
         layers = data.with_name(f"{data.name}.trunkline-layers")
         try:
             for each in links:
-                await fetch_base(site, each, layers / each.id)
-                await verify_folder(programs, layers / each.id, each.id)
+                await _fetch_layer(site, each, programs, layers / each.id)
             how = ["--link"] if programs.major >= _LINKS_SINCE else []
             folders = [layers / each.id for each in links]
             await programs.run("pg_combinebackup", *how, *folders, "-o", data, seconds=COMBINE_SECONDS)
         finally:
             await asyncio.to_thread(shutil.rmtree, layers, ignore_errors=True)
-    await verify_folder(programs, data, backup.id)
+        await verify_folder(programs, data, backup.id)
+
+
+async def _fetch_layer(site: Site, layer: Backup, programs: Programs, folder: Path) -> None:
+    """One of a chain, every file of it as its manifest says. Raises as above, and whose fault it is."""
+    try:
+        await fetch_base(site, layer, folder)
+        await verify_folder(programs, folder, layer.id)
+    except ObjectMissing as error:
+        gone = Damaged(str(error))
+        gone.backup = layer.id
+        raise gone from error
+    except Damaged as error:
+        error.backup = layer.id
+        raise
 
 
 @dataclass(frozen=True, slots=True)
@@ -174,7 +189,8 @@ async def _each(
 def choose(
     catalogue: Catalogue, *, identity: str, before: float | None, before_lsn: int | None, cluster: str = ""
 ) -> Backup:
-    """The backup to begin with: the one named, or the newest verified one of the cluster that ended before the target.
+    """The backup to begin with: the one named, or the newest verified one of the cluster that ended before the target
+    and that no check found damaged.
 
     ``cluster``: its system identifier; empty: the only one that there is. Raises BackupError, KeyMismatch.
     """
@@ -193,7 +209,6 @@ def choose(
         for each in catalogue.backups.values()
         if (before is None or each.mark_at <= before) and (before_lsn is None or each.stop_lsn <= before_lsn)
     ]
-    verified = [each for each in fits if each.verified_at is not None]
     if not fits:
         if catalogue.closed:  # one of them may be that old
             raise KeyMismatch(catalogue.closed[max(catalogue.closed)])
@@ -201,4 +216,12 @@ def choose(
         if oldest is None:
             raise BackupError("there is no backup yet: `trunkline ops run backup` makes one")
         raise BackupError(f"no backup is that old: the oldest is {oldest.id}")
-    return (verified or fits)[-1]
+    here = list(catalogue.backups.values())
+    counting = [each for each in fits if not fault_of(each, here)]
+    verified = [each for each in counting if each.verified_at is not None]
+    if not counting:
+        raise BackupError(
+            "every backup that fits was found damaged, or lies over one that was; --backup ID tries one all the same: "
+            + "; ".join(f"{each.id}: {fault_of(each, here)}" for each in reversed(fits[-_TOLD:]))
+        )
+    return (verified or counting)[-1]

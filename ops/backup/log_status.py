@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import time
 from dataclasses import dataclass
+from typing import Final
 
 from ops.backup.catalogue import from_json, to_json
 from ops.backup.database import Server
-from ops.backup.errors import ObjectMissing
+from ops.backup.errors import Damaged, ObjectMissing
 from ops.backup.site import Site
 from ops.backup.streams import gathered, of_bytes
 from ops.backup.wal import position, shown
+
+_log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,11 +36,16 @@ def status_name(server: Server | str) -> str:
 
 
 async def read_status(site: Site, server: Server | str) -> Status | None:
-    """None: no log has ever been carried. Raises Damaged, KeyMismatch, RepositoryError."""
+    """None: no log has ever been carried, or what was told of it is damaged; the carrier tells it anew after its next
+    round. Raises KeyMismatch, RepositoryError.
+    """
     name = status_name(server)
     try:
         body = from_json(await gathered(site.repository.get(name)), site.keys, name)
     except ObjectMissing:
+        return None
+    except Damaged as error:
+        _log.error("%s: how far the log is kept is not known until `wal` tells it anew", error)
         return None
     return Status(
         position(body["kept_lsn"]),

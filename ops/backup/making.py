@@ -12,7 +12,7 @@ from ops.backup.clusters import cluster_tag
 from ops.backup.contents import marked
 from ops.backup.database import Server, connected, facts
 from ops.backup.erasures import PART, keep_current, keep_list, known_here
-from ops.backup.errors import BackupError, CarriedElsewhere, ToolFailed
+from ops.backup.errors import BackupError, CarriedElsewhere, Damaged, ObjectMissing, ToolFailed
 from ops.backup.log_status import kept_until
 from ops.backup.programs import Programs, find_programs
 from ops.backup.rotation import renew
@@ -53,7 +53,7 @@ async def make(site: Site, url: str, *, full: bool = False) -> Made:
                 parts, log = await stream_base(
                     site, connection, url, programs, identity=identity, parent=parent, work=work
                 )
-            except ToolFailed as error:
+            except (ToolFailed, Damaged, ObjectMissing) as error:  # the last two: the parent's manifest
                 if parent is None:
                     raise
                 notes = [f"full: an incremental one failed ({error})", *notes[1:]]

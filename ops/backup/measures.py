@@ -6,6 +6,7 @@ from ops.backup.catalogue import read_catalogue
 from ops.backup.clusters import by_cluster
 from ops.backup.log_status import newest_age, read_status
 from ops.backup.site import Site, wal_prefix
+from ops.backup.soundness import sound, unmarked
 
 
 async def measures(site: Site, system_id: str) -> dict[str, float]:
@@ -15,10 +16,11 @@ async def measures(site: Site, system_id: str) -> dict[str, float]:
     """
     catalogue = await read_catalogue(site.repository, site.keys)
     backups = by_cluster(catalogue.backups.values()).get(system_id, [])
-    verified = [each for each in backups if each.verified_at is not None]
+    verified = sound(backups)
     found = {
         "backups": float(len(backups)),
         "verified_backups": float(len(verified)),
+        "damaged_backups": float(len(backups) - len(unmarked(backups))),
         "damaged_records": float(len(catalogue.faults)),
         "kept_bytes": float(
             sum(each.bytes for each in backups)
@@ -30,7 +32,7 @@ async def measures(site: Site, system_id: str) -> dict[str, float]:
         found["newest_verified_timestamp"] = newest.finished_at
         found["newest_verified_bytes"] = float(newest.bytes)
         found["newest_verified_rows"] = float(newest.contents.rows)
-    if restored := [each.restored_at for each in backups if each.restored_at is not None]:
+    if restored := [each.restored_at for each in unmarked(backups) if each.restored_at is not None]:
         found["newest_restored_timestamp"] = max(restored)
     if backups:
         status = await read_status(site, system_id)

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from engine.config import Settings
 from engine.errors import ConfigurationError
-from ops.backup.errors import Damaged, ToolFailed
+from ops.backup.errors import BackupError, Damaged, ToolFailed
 from ops.backup.programs import ended, failure
 from ops.backup.throwaway_account import account
 from ops.backup.waits import within
@@ -59,7 +59,7 @@ class PgBackRest:
     async def backup(self, *, full: bool) -> Info:
         """Take one (incremental where it can) and tell of it. Raises ToolFailed."""
         await self._run("backup", f"--type={'full' if full else 'incr'}")
-        return (await self.info())[-1]
+        return await self.newest()
 
     async def info(self) -> list[Info]:
         """Its backups, the oldest first. Raises ToolFailed."""
@@ -78,6 +78,15 @@ class PgBackRest:
             )
             for each in stanza["backup"]
         ]
+
+    async def newest(self) -> Info:
+        """Raises ToolFailed, BackupError where there is none."""
+        found = await self.info()
+        if not found:
+            raise BackupError(
+                f"pgbackrest has no backup of stanza {self.stanza} yet: `trunkline ops run backup` has it take one"
+            )
+        return found[-1]
 
     async def verify(self) -> None:
         """Every file of its repository. Raises Damaged, ToolFailed."""

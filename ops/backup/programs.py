@@ -59,7 +59,9 @@ class Programs:
             except TimeoutError as error:
                 raise ToolFailed(f"{program} took longer than {seconds:.0f} s and was ended") from error
         if tool.process.returncode:
-            raise ToolFailed(failure(program, tool.process.returncode, output + errors))
+            failed = ToolFailed(failure(program, tool.process.returncode, output + errors))
+            failed.status = tool.process.returncode
+            raise failed
         return output.decode(errors="replace")
 
     @contextlib.asynccontextmanager

@@ -100,7 +100,11 @@ async def recovered(
     done = False
     try:
         # A time may lie before a gap; without a target all of it is wanted, and a gap is told.
-        brought = await fetch_log(site, backup, target.lsn, log, to_gap=target.time is not None)
+        try:
+            brought = await fetch_log(site, backup, target.lsn, log, to_gap=target.time is not None)
+        except BackupError as error:
+            error.backup = backup.id
+            raise
         await fetch_data(site, backup, catalogue, programs, data)
         await asyncio.to_thread(_prepare, data, log, who)
         fetched = time.monotonic()
@@ -173,10 +177,11 @@ async def restore(
     if target.lsn is not None and target.lsn < backup.stop_lsn:
         raise BackupError(f"backup {backup.id} is whole from {shown(backup.stop_lsn)} on: take an older one")
     programs = find_programs(site.settings.postgres_programs, backup.server_version)
-    lists = [] if without_erasures else await kept_lists(site, backup, catalogue)
-    known = await asyncio.to_thread(lambda: known_for(site.settings, lists, without=without_erasures))
+    lists, told = ([], []) if without_erasures else await kept_lists(site, backup, catalogue)
+    known = await asyncio.to_thread(
+        lambda: known_for(site.settings, lists, without=without_erasures, faults=tuple(told))
+    )
     found: list[Restored] = []
-    told: list[str] = []
     async with recovered(site, backup, programs, data, target=target, found=found) as url:
         told.append(await erase_again(url, known))
         told += [await hook(url) for hook in after_restore]

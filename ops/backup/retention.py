@@ -6,10 +6,11 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from ops.backup.catalogue import BACKUPS, Backup, Catalogue
+from ops.backup.catalogue import BACKUPS, DUMPS, Backup, Catalogue
 from ops.backup.clusters import by_cluster
 from ops.backup.repository import Kept, Repository
 from ops.backup.site import Site, wal_prefix
+from ops.backup.soundness import sound
 from ops.backup.wal import Segment
 
 DAY: Final = 86400.0
@@ -29,9 +30,10 @@ class Plan:
 
 def plan_backups(backups: Sequence[Backup], *, now: float, keep_days: float, keep_least: int) -> Plan:
     """``backups``: of one cluster, the oldest first. What is young stays, so do the newest ``keep_least`` that were
-    verified, and all that an incremental one among these lies over. Where fewer were verified, nothing goes.
+    verified and not found damaged since, and all that an incremental one among these lies over. Where these are fewer,
+    nothing goes.
     """
-    verified = [each for each in backups if each.verified_at is not None]
+    verified = sound(backups)
     kept: dict[str, str] = {}
     for each in backups:
         if now - each.finished_at < keep_days * DAY:
@@ -69,7 +71,9 @@ def log_to_remove(kept: Collection[Backup], objects: Sequence[Kept]) -> list[str
 
 
 def unfinished(objects: Sequence[Kept], catalogue: Catalogue, now: float) -> list[str]:
-    """Objects of backups that have no record, a good while after they were written. A damaged record is one."""
+    """Objects of backups, or of dumps, that have no record, a good while after they were written. A damaged record is
+    one.
+    """
     recorded = {each.name.split("/")[1] for each in objects if each.name.endswith("/record")}
     return [
         each.name
@@ -101,6 +105,7 @@ async def plan(site: Site, catalogue: Catalogue) -> Plan:
     staying = [each for each in backups if each.id in kept]
     objects = log_to_remove(staying, await site.repository.listing("wal/"))
     objects += unfinished(await site.repository.listing(BACKUPS), catalogue, now)
+    objects += unfinished(await site.repository.listing(DUMPS), Catalogue({}), now)
     return Plan(tuple(going), tuple(objects), kept)
 
 

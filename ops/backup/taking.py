@@ -18,6 +18,7 @@ from ops.backup.errors import BackupError, ToolFailed
 from ops.backup.outputs import output_of
 from ops.backup.programs import Programs
 from ops.backup.site import Site
+from ops.backup.soundness import fault_of, sound
 from ops.backup.streams import gathered, of_bytes
 from ops.backup.wal import position
 
@@ -43,12 +44,15 @@ def parent_of(catalogue: Catalogue, site: Site, server: Server, *, full: bool) -
     if not server.summarizes_wal:
         return None, "the server has summarize_wal off"
     ours = [each for each in catalogue.backups.values() if each.system_id == server.system_id]
-    every = [each for each in ours if each.verified_at is not None]
+    last_full = next((each for each in reversed(ours) if each.kind == "full"), None)
+    since = ours[ours.index(last_full) :] if last_full else ours
+    if marked := next((each.id for each in reversed(since) if fault_of(each, ours)), ""):
+        return None, f"a check found {marked} damaged, or what it lies over"
+    every = sound(ours)
     verified = [each for each in every if each.key_id == site.key.id]
     if not verified:
         return None, "the key was replaced" if every else "there is no verified backup before it"
     newest = verified[-1]
-    last_full = next((each for each in reversed(ours) if each.kind == "full"), None)
     days = site.settings.backup.full_every_days
     if last_full is None or site.wall() - last_full.started_at >= days * 86400:
         return None, f"the last full one is {days:g} days old"
@@ -61,10 +65,9 @@ async def stream_base(
     site: Site, connection: Any, url: str, programs: Programs, *, identity: str, parent: Backup | None, work: Path
 ) -> tuple[dict[str, Part], Range]:
     """Keep a base backup and its manifest. The log that it needs stays on the server meanwhile, by a slot of
-    ``connection``'s own. Raises ToolFailed, RepositoryError.
+    ``connection``'s own. Raises ToolFailed, RepositoryError; Damaged where the parent's manifest is.
     """
     slot = f"trunkline_base_{identity.lower().replace('-', '_')}_{os.getpid()}"
-    await connection.fetchval(queries("server.sql")["make_temporary_slot"], slot)
     bare, environment = for_programs(url)
     arguments = [
         "--pgdata=-",
@@ -79,6 +82,7 @@ async def stream_base(
         content = await gathered(site.fetch(parent.object("manifest"), parent.parts["manifest"]))
         await asyncio.to_thread(manifest.write_bytes, content)
         arguments.append(f"--incremental={manifest}")
+    await connection.fetchval(queries("server.sql")["make_temporary_slot"], slot)  # from here on it is to be dropped
     picker = Picker("backup_manifest")
     folder = f"{BACKUPS}{identity}"
     try:

@@ -32,16 +32,20 @@ async def run(context: JobContext) -> Report:
             return UNDER_WAY
         await site.tidy()
         body = await dump(site, url, programs, server, identity_now(context.wall(), server))
-        removed = await remove_old(site, server)
+        faults: dict[str, str] = {}
+        removed = await remove_old(site, server, faults)
     figures = {
         "bytes": float(body["part"]["bytes"]),
         "plain_bytes": float(body["part"]["plain_bytes"]),
         "seconds": time.monotonic() - began,
+        "damaged_records": float(len(faults)),
     }
     summary = (
         f"dump {body['id']} of PostgreSQL {server.version} by pg_dump {programs.version}, {body['entries']} entries"
     )
-    return Report(Verdict.OK, summary, {**body, "removed": removed}, figures)
+    if faults:
+        summary += f"; {len(faults)} older ones stay whose record is damaged, for somebody to look at"
+    return Report(Verdict.OK, summary, {**body, "removed": removed, "faults": list(faults.values())}, figures)
 
 
 JOB = Job(

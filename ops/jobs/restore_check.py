@@ -74,6 +74,7 @@ async def run(context: JobContext) -> Report:
         "as they were"
     )
     summary += f"; the log since then is whole up to {shown(checked.log.end_lsn)} on timeline {checked.log.timeline}"
+    summary += f"; NOT looked through by pg_amcheck: {checked.not_looked}" if checked.not_looked else ""
     faults = (*catalogue.faults, *catalogue.closed.values())
     details = told(replace(backup, notes=faults))
     if faults:
@@ -87,6 +88,8 @@ def _late(status: Status | None, checked: Checked, log_age: float) -> str:
     """What is wrong with the newest log; empty: nothing."""
     if status is not None and status.kept_lsn > checked.log.end_lsn:
         return f"the log's carrier had kept it up to {shown(status.kept_lsn)}: its end is missing"
+    if not math.isfinite(log_age):
+        return "nothing tells how far the log is kept: is the job `wal` running?"
     if log_age > LOG_LATE_SECONDS:
         return f"the newest log was kept {log_age:.0f} s ago: is the job `wal` running?"
     return ""
@@ -114,8 +117,8 @@ async def _by_pgbackrest(context: JobContext) -> Report:
         server = await facts(connection)
     programs, who = find_programs(context.settings.postgres_programs, server.version), account(context.settings)
     began = time.monotonic()
+    newest = await tool.newest()
     await tool.verify()
-    newest = (await tool.info())[-1]
     verified = time.monotonic()
     async with workshop(context.settings, "check") as work:
         data = work / "data"
@@ -128,14 +131,15 @@ async def _by_pgbackrest(context: JobContext) -> Report:
             usable, data, who, options, seconds=RECOVERY_SECONDS, role=server.superuser, database=server.database
         ) as restored:
             ready = time.monotonic()
-            await amcheck(programs, restored)
+            not_looked = await amcheck(programs, restored)
     figures = {
         "recovery_seconds": ready - verified,
         "amcheck_seconds": time.monotonic() - ready,
         "backup_age_seconds": context.wall() - newest.stopped_at,
         "seconds": time.monotonic() - began,
     }
-    summary = f"backup {newest.label} of pgBackRest restores in {ready - verified:.1f} s and is not damaged"
+    found = f"it was NOT looked through by pg_amcheck: {not_looked}" if not_looked else "is not damaged"
+    summary = f"backup {newest.label} of pgBackRest restores in {ready - verified:.1f} s and {found}"
     return Report(Verdict.OK, summary, {"id": newest.label, "kind": newest.kind, "tool": tool.version}, figures)
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import io
 import tarfile
 from collections.abc import AsyncGenerator
@@ -78,3 +80,18 @@ async def test_a_source_that_fails_says_its_own_fault(tmp_path: Path) -> None:
 
     with pytest.raises(Damaged, match="the storage"):
         await unpack(fails(), tmp_path, "it")
+
+
+async def test_a_source_that_fails_leaves_no_fault_that_nobody_looked_at(tmp_path: Path) -> None:
+    unheard: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: unheard.append(context["message"]))
+
+    async def fails() -> AsyncGenerator[bytes, None]:
+        yield archive({"big": b"x" * 100_000})[:50_000]  # so that the unpacking fails too
+        raise Damaged("the storage")
+
+    with pytest.raises(Damaged, match="the storage"):
+        await unpack(fails(), tmp_path, "it")
+    gc.collect()
+    await asyncio.sleep(0)
+    assert unheard == []

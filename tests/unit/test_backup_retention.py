@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import time
+from dataclasses import replace
+from pathlib import Path
+
 from hypothesis import given
 from hypothesis import strategies as st
 
 from ops.backup.catalogue import Backup, Catalogue
 from ops.backup.contents import Contents
 from ops.backup.repository import Kept
-from ops.backup.retention import DAY, log_to_remove, plan_backups, unfinished
+from ops.backup.retention import DAY, log_to_remove, plan, plan_backups, unfinished
+from ops.backup.streams import of_bytes
 from ops.backup.wal import Segment
+from tests.backup_site.stage import new_stage
 
 SIZE = 16 << 20
 
@@ -112,3 +118,13 @@ def test_reasons_are_told() -> None:
     assert plan.kept["0002"] == "one of the 3 newest that were verified"
     assert plan.kept["0001"] == "0002 lies over it"
     assert plan.backups == ()
+
+
+async def test_a_dump_without_a_record_is_a_rest_too(tmp_path: Path) -> None:
+    site = new_stage("postgresql://x/y", tmp_path / "site").site
+    await site.repository.put("dumps/20260101T000000Z-0001/dump", of_bytes(b"x"))
+    await site.repository.put("dumps/20260101T000000Z-0002/dump", of_bytes(b"x"))
+    await site.repository.put("dumps/20260101T000000Z-0002/record", of_bytes(b"damaged"))
+    later = replace(site, wall=lambda: time.time() + 3 * DAY)
+    assert (await plan(later, Catalogue({}))).objects == ("dumps/20260101T000000Z-0001/dump",)
+    assert (await plan(site, Catalogue({}))).objects == ()

@@ -88,6 +88,8 @@ async def test_pgbackrest_is_driven_where_it_is_installed(monkeypatch: pytest.Mo
             settings_stage = new_stage(url, work / "site").having(tool="pgbackrest")
             tool = PgBackRest.found(settings_stage.settings)
             await tool._run("stanza-create")
+            with pytest.raises(BackupError, match="pgbackrest has no backup of stanza trunkline yet"):
+                await settings_stage.run("restore-check")
             made = await settings_stage.run("backup")
             assert made.verdict is Verdict.OK
             assert made.details["kind"] == "full"
