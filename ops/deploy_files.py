@@ -94,6 +94,8 @@ Description=Trunkline job {job}: {help}
 OnCalendar={calendar} {zone}
 # What was missed while the machine was off is caught up once.
 Persistent=true
+# A run that the end of the machine cut short is begun again; one that was made is skipped.
+OnBootSec=5min
 AccuracySec=1s
 Unit=trunkline-job@{job}.service
 
@@ -132,7 +134,8 @@ def calendar(cron: str) -> str:
 
 
 def cron_job(job: Job) -> dict[str, Any]:
-    """A CronJob of Kubernetes (1.27 or newer: it has a time zone)."""
+    """A CronJob of Kubernetes (1.27 or newer: it has a time zone). It has no deadline for its start: a time that was
+    missed, for a night say, is caught up once."""
     line = f"python -m ops.jobs {job.name} --scheduled; code=$?; if [ $code -eq 3 ]; then exit 0; fi; exit $code"
     pod = {"restartPolicy": "Never", **_pod(["/bin/sh", "-c", line])}
     return {
@@ -143,12 +146,22 @@ def cron_job(job: Job) -> dict[str, Any]:
             "schedule": job.schedule,
             "timeZone": "Etc/UTC",
             "concurrencyPolicy": "Forbid",
-            "startingDeadlineSeconds": 3600,
             "successfulJobsHistoryLimit": 3,
             "failedJobsHistoryLimit": 7,
             "jobTemplate": {
                 "spec": {
-                    "backoffLimit": 0,
+                    # A pod that was killed or driven off its node is replaced, once by the job's own record; a run with
+                    # a verdict, or a wrong setting, is not tried again.
+                    "backoffLimit": 1,
+                    "podFailurePolicy": {
+                        "rules": [
+                            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                            {
+                                "action": "FailJob",
+                                "onExitCodes": {"containerName": "job", "operator": "In", "values": [1, 2]},
+                            },
+                        ]
+                    },
                     "activeDeadlineSeconds": int(job.time_limit) + _GRACE_SECONDS,
                     "template": {"metadata": {"labels": _labels(job)}, "spec": pod},
                 }

@@ -116,7 +116,7 @@ class Scheduler:
         return {name: at.timestamp() for name, at in times.items() if at is not None}
 
     async def _known(self, ids: list[str]) -> tuple[frozenset[str], datetime]:
-        """Those of ``ids`` that ran, and since when this site runs jobs."""
+        """Those of ``ids`` that ran or run, and since when this site runs jobs."""
         database = records_database(self._settings)
         file = measures_file(self._settings.paths.state_dir)
         if not database:
@@ -125,12 +125,14 @@ class Scheduler:
         if self._first is None:
             first = await runs.first()
             self._first = None if first is None else datetime.fromtimestamp(first, UTC)
-        if not self._seen.issuperset(ids):  # between two times there is nothing to ask
-            self._seen = await runs.known(ids)
+        live: frozenset[str] = frozenset()
+        if not self._seen.issuperset(ids):  # between two times, while nothing runs, there is nothing to ask
+            known = await runs.known(ids)
+            self._seen, live = known.done, known.under_way
         if abs(self._now() - self._told) >= TELL_EVERY:
             await _tell(runs, file)
             self._told = self._now()
-        return self._seen, self._first or self._began
+        return self._seen | live, self._first or self._began
 
     def _may_try(self, due: Due, now: datetime) -> bool:
         tried = self._tried.get(due.id)

@@ -32,11 +32,12 @@ ALLOWED: dict[str, Any] = {
         "schedule": str,
         "timeZone": str,
         "concurrencyPolicy": ("Allow", "Forbid", "Replace"),
-        "startingDeadlineSeconds": int,
         "successfulJobsHistoryLimit": int,
         "failedJobsHistoryLimit": int,
         "suspend": bool,
-        "jobTemplate": {"spec": {"backoffLimit": int, "activeDeadlineSeconds": int, "template": dict}},
+        "jobTemplate": {
+            "spec": {"backoffLimit": int, "podFailurePolicy": dict, "activeDeadlineSeconds": int, "template": dict}
+        },
     },
     "Deployment": {
         "replicas": int,
@@ -93,6 +94,17 @@ def test_a_document_for_kubernetes(path: Path, document: dict[str, Any]) -> None
         return
     assert document["spec"]["schedule"] == job.schedule
     assert f"ops.jobs {job.name} --scheduled" in str(document)
+
+
+def test_what_was_missed_or_killed_is_made_again() -> None:
+    for job in TIMED:
+        spec = cron_job(job)["spec"]
+        assert "startingDeadlineSeconds" not in spec, "a time missed by longer would never be caught up"
+        assert spec["jobTemplate"]["spec"]["backoffLimit"] == 1
+        ignored, ends = spec["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
+        assert (ignored["action"], ends["action"], ends["onExitCodes"]["values"]) == ("Ignore", "FailJob", [1, 2])
+        timer = deploy_files(JOBS)[FOLDER / "systemd" / f"trunkline-{job.name}.timer"]
+        assert "OnBootSec=5min" in timer
 
 
 def test_the_settings_in_the_documents_are_settings() -> None:
