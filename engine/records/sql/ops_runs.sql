@@ -45,12 +45,21 @@ SELECT id, done FROM found WHERE done OR lives;
 -- name: first_run
 SELECT min(started_at) FROM ops_runs;
 
--- name: latest_runs
-SELECT DISTINCT ON (job) id, job, trigger, node, started_at, finished_at, verdict, summary, figures
-FROM ops_runs ORDER BY job, started_at DESC;
+-- name: figures_of_run
+-- Of the run of a job that goes on.
+UPDATE ops_runs SET figures = $2 WHERE job = $1 AND finished_at IS NULL;
 
--- name: latest_successes
-SELECT DISTINCT ON (job) job, finished_at FROM ops_runs WHERE verdict = 'ok' ORDER BY job, started_at DESC;
+-- name: latest_runs
+-- The last run of each job, when it last succeeded, and the last figures it told.
+WITH latest AS (
+    SELECT DISTINCT ON (job) id, job, started_at, finished_at, verdict FROM ops_runs ORDER BY job, started_at DESC
+)
+SELECT latest.*,
+       (SELECT run.finished_at FROM ops_runs run WHERE run.job = latest.job AND run.verdict = 'ok'
+        ORDER BY run.started_at DESC LIMIT 1) AS last_success,
+       (SELECT run.figures FROM ops_runs run WHERE run.job = latest.job AND run.figures <> '{}'
+        ORDER BY run.started_at DESC LIMIT 1) AS figures
+FROM latest ORDER BY job;
 
 -- name: history
 -- A run without an end lives where its job's lock is held (see known_runs), and is the last one of its job.
