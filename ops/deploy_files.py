@@ -159,6 +159,7 @@ def cron_job(job: Job) -> dict[str, Any]:
                             {
                                 "action": "FailJob",
                                 "onExitCodes": {"containerName": "job", "operator": "In", "values": [1, 2]},
+                                "onPodConditions": [],  # the schema of 1.27 wants it
                             },
                         ]
                     },
@@ -195,9 +196,14 @@ def _pod(command: list[str]) -> dict[str, Any]:
         "image": IMAGE,
         "command": command,
         "envFrom": [{"secretRef": {"name": "trunkline-settings"}}],
-        "env": [{"name": "TRUNKLINE_STATE_DIR", "value": "/var/lib/trunkline"}],
+        "env": [
+            {"name": "TRUNKLINE_STATE_DIR", "value": "/var/lib/trunkline"},
+            # A restore-check writes twice the database: into a volume of the node's, not into the container's layer.
+            {"name": "TRUNKLINE_BACKUP_WORK_DIR", "value": "/var/tmp/trunkline"},  # noqa: S108 - a mount of its own
+        ],
         "volumeMounts": [
             {"name": "state", "mountPath": "/var/lib/trunkline"},
+            {"name": "work", "mountPath": "/var/tmp/trunkline"},  # noqa: S108
             {"name": "backup-key", "mountPath": "/etc/trunkline/backup", "readOnly": True},
         ],
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
@@ -209,6 +215,7 @@ def _pod(command: list[str]) -> dict[str, Any]:
         "containers": [container],
         "volumes": [
             {"name": "state", "persistentVolumeClaim": {"claimName": "trunkline-state"}},
+            {"name": "work", "emptyDir": {}},
             {
                 "name": "backup-key",
                 "secret": {"secretName": "trunkline-backup-key", "optional": True, "defaultMode": 0o440},
