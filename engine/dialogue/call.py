@@ -275,7 +275,8 @@ class Call:
     def on_answered(self, reply: Reply, *, interrupted: bool) -> None:
         text = reply.heard()
         self._history.agent_said(text, interrupted=interrupted, before=reply.memory)
-        told = turn_report(self._turn, self._heard, reply.milestones, self._caller_text, text, interrupted=interrupted)
+        cut_at = reply.heard_seconds() if interrupted else None
+        told = turn_report(self._turn, self._heard, reply.milestones, self._caller_text, text, interrupted_at=cut_at)
         self._journal("turn", told)
         self._heard, self._caller_text = None, ""
         if interrupted:

@@ -37,7 +37,7 @@ _POISON: Final = ("22", "23", "54")
 """Classes of SQLSTATE that lie in the row, not in the server."""
 
 # Fields of the rows, in the order in which their statements take them.
-_TURN: Final = ("event_id", "at", "turn", "speaker", "text", "confidence", "stages", "interrupted")
+_TURN: Final = ("event_id", "at", "turn", "speaker", "text", "confidence", "stages", "interrupted", "interrupted_at_ms")
 _TOOL: Final = ("event_id", "at", "turn", "name", "arguments", "result", "duration_s", "success", "error")
 _ENDING: Final = ("at", "next", "reason", "transfer_reason", "outcome")
 

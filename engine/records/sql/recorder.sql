@@ -49,12 +49,15 @@ ON CONFLICT DO NOTHING;
 
 -- name: add_turns
 WITH fresh AS (
-    INSERT INTO call_turns (call_id, call_started_at, event_id, at, turn, speaker, text, confidence, stages, interrupted)
+    INSERT INTO call_turns
+        (call_id, call_started_at, event_id, at, turn, speaker, text, confidence, stages, interrupted, interrupted_at_ms)
     SELECT new.call_id, new.started_at, new.event_id, new.at, new.turn, new.speaker,
-           CASE WHEN calls.erased_at IS NULL THEN new.text END, new.confidence, new.stages::jsonb, new.interrupted
+           CASE WHEN calls.erased_at IS NULL THEN new.text END, new.confidence, new.stages::jsonb, new.interrupted,
+           new.interrupted_at_ms
     FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::timestamptz[], $5::integer[], $6::text[], $7::text[],
-                $8::real[], $9::text[], $10::boolean[])
-        AS new (call_id, started_at, event_id, at, turn, speaker, text, confidence, stages, interrupted)
+                $8::real[], $9::text[], $10::boolean[], $11::integer[])
+        AS new (call_id, started_at, event_id, at, turn, speaker, text, confidence, stages, interrupted,
+                interrupted_at_ms)
     JOIN calls ON calls.id = new.call_id AND calls.started_at = new.started_at
     ON CONFLICT DO NOTHING
     RETURNING call_id, call_started_at, turn, speaker, interrupted
