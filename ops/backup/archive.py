@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import os
 import tarfile
-from collections.abc import AsyncGenerator, AsyncIterable
+from collections.abc import AsyncGenerator
 from pathlib import Path
 from typing import Final
 
@@ -31,17 +31,12 @@ class Picker:
         """Of the file; empty where it did not come by."""
         return b"".join(self._taken)
 
-    async def through(self, source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-        """``source`` itself. Raises Damaged where it is no tar archive."""
-        async for piece in source:
-            self._feed(piece)
-            yield piece
-
-    def _feed(self, piece: bytes) -> None:
+    def feed(self, piece: memoryview) -> None:
+        """The next piece; it is not kept. Raises Damaged where it is no tar archive."""
         place = 0
         while place < len(piece):
             if self._take:
-                part = piece[place : place + self._take]
+                part = bytes(piece[place : place + self._take])
                 self._taken.append(part)
                 self._take -= len(part)
                 place += len(part)
@@ -50,7 +45,7 @@ class Picker:
                 self._skip -= step
                 place += step
             else:
-                part = piece[place : place + _RECORD - len(self._header)]
+                part = bytes(piece[place : place + _RECORD - len(self._header)])
                 self._header += part
                 place += len(part)
                 if len(self._header) == _RECORD:

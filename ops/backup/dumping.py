@@ -12,11 +12,11 @@ from typing import Any, Final
 from ops.backup.catalogue import DUMPS, Part, from_json, to_json
 from ops.backup.database import Server, for_programs
 from ops.backup.errors import Damaged
+from ops.backup.outputs import output_of
 from ops.backup.programs import Programs
 from ops.backup.retention import DAY
 from ops.backup.site import Site
 from ops.backup.streams import gathered, of_bytes
-from ops.backup.taking import program_output
 
 LIST_SECONDS: Final = 600.0
 LEAST: Final = 2
@@ -30,9 +30,8 @@ async def dump(site: Site, url: str, programs: Programs, server: Server, identit
     name = f"{DUMPS}{identity}/dump"
     # Not compressed by pg_dump: that is done once, on its way.
     arguments = ["--format=custom", "--compress=0", "--no-password", "--lock-wait-timeout=10000", f"--dbname={bare}"]
-    output = program_output(programs, "pg_dump", arguments, environment)
-    async with contextlib.aclosing(output):
-        part = await site.keep(name, output)
+    async with output_of(programs, "pg_dump", arguments, environment) as output:
+        part = await site.keep_output(name, output)
     entries = await _entries(site, programs, name, part)
     body = {
         "id": identity,

@@ -15,7 +15,7 @@ import hashlib
 import hmac
 import os
 import stat
-from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator
+from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -99,24 +99,48 @@ def load_key(file: Path | None) -> Key:
     return Key(content)
 
 
-async def sealed(name: str, source: AsyncIterable[bytes], key: Key) -> AsyncGenerator[bytes, None]:
-    """``source`` closed under ``name``, chunk by chunk."""
+def _unseen(block: bytes) -> None:
+    """Of no interest."""
+
+
+async def sealed(
+    name: str, source: AsyncIterable[bytes], key: Key, seen: Callable[[bytes], object] = _unseen
+) -> AsyncGenerator[bytes, None]:
+    """``source`` closed under ``name``, chunk by chunk; ``seen`` gets each piece of it on the thread that made it."""
     salt = os.urandom(_SALT)
     cipher = key.cipher(name, salt)
-    yield MAGIC + bytes.fromhex(key.id) + salt
+    header = MAGIC + bytes.fromhex(key.id) + salt
+    seen(header)
+    yield header
+
+    def closed(chunk: bytes, number: int, last: bool) -> bytes:
+        made = cipher.encrypt(_nonce(number, last=last), chunk, None)
+        seen(made)
+        return made
+
     number, waiting = 0, b""
     async for block in in_blocks(source, CHUNK):
         if waiting:
-            yield await on_thread(cipher.encrypt, _nonce(number, last=False), waiting, None)
+            yield await on_thread(closed, waiting, number, False)
             number += 1
         waiting = block
-    yield await on_thread(cipher.encrypt, _nonce(number, last=True), waiting, None)
+    yield await on_thread(closed, waiting, number, True)
 
 
-async def opened(name: str, source: AsyncIterable[bytes], key: Key) -> AsyncGenerator[bytes, None]:
-    """What was closed under ``name``. Raises KeyMismatch, and Damaged at the first chunk that is not as it was made."""
+async def opened(
+    name: str, source: AsyncIterable[bytes], key: Key, seen: Callable[[bytes], object] = _unseen
+) -> AsyncGenerator[bytes, None]:
+    """What was closed under ``name``; ``seen`` gets each piece before it is opened. Raises KeyMismatch, and Damaged at
+    the first chunk that is not as it was made.
+    """
+
+    def decrypted(block: bytes, number: int, last: bool) -> bytes:
+        seen(block)
+        return _decrypt(cipher, name, number, block, last)
+
     blocks = _after_header(source)
     header = await anext(blocks)
+    seen(header)
     if len(header) < HEADER_BYTES or not header.startswith(MAGIC):
         await blocks.aclose()
         raise Damaged(f"{name} is no sealed object, or its beginning is damaged")
@@ -125,12 +149,12 @@ async def opened(name: str, source: AsyncIterable[bytes], key: Key) -> AsyncGene
     number, waiting = 0, b""
     async for block in blocks:
         if waiting:
-            yield await on_thread(_decrypt, cipher, name, number, waiting, False)
+            yield await on_thread(decrypted, waiting, number, False)
             number += 1
         waiting = block
     if len(waiting) < _TAG:
         raise Damaged(f"{name} is cut off after {number} MiB")
-    yield await on_thread(_decrypt, cipher, name, number, waiting, True)
+    yield await on_thread(decrypted, waiting, number, True)
 
 
 async def _after_header(source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:

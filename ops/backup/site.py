@@ -17,9 +17,10 @@ from ops.backup.catalogue import Part
 from ops.backup.database import Server
 from ops.backup.errors import Damaged
 from ops.backup.leftovers import marked_as_ours, sweep
+from ops.backup.outputs import Output, packed
 from ops.backup.repository import Repository, open_repository
 from ops.backup.sealing import Key, load_key, opened, sealed
-from ops.backup.streams import Meter, compressed, decompressed, read_ahead
+from ops.backup.streams import Meter, Size, compressed, decompressed, read_ahead
 
 _log: Final = logging.getLogger(__name__)
 
@@ -41,19 +42,31 @@ class Site:
 
     async def keep(self, name: str, source: AsyncIterable[bytes]) -> Part:
         """Compress, close and keep ``source``."""
-        plain, kept = Meter(), Meter()
-        read = read_ahead(plain.counted(source))
-        packed = read_ahead(compressed(read, self.settings.backup.level))
-        async with contextlib.aclosing(read), contextlib.aclosing(packed):
-            await self.repository.put(name, kept.through(sealed(name, packed, self.key)))
+        plain = Size()
+        read = read_ahead(plain.through(source))
+        async with contextlib.aclosing(read):
+            return await self._keep(name, compressed(read, self.settings.backup.level), plain)
+
+    async def keep_output(
+        self, name: str, output: Output, seen: Callable[[memoryview], object] = lambda _: None
+    ) -> Part:
+        """The same of what a program writes; ``seen`` is shown each piece of it. Raises ToolFailed."""
+        plain = Size()
+        return await self._keep(name, packed(output, self.settings.backup.level, seen, plain), plain)
+
+    async def _keep(self, name: str, packing: AsyncGenerator[bytes, None], plain: Size) -> Part:
+        kept = Meter()
+        ahead = read_ahead(packing)
+        async with contextlib.aclosing(ahead):
+            await self.repository.put(name, sealed(name, ahead, self.key, kept.feed))
         return Part(kept.bytes, kept.sha256, plain.bytes)
 
     async def fetch(self, name: str, part: Part | None = None) -> AsyncGenerator[bytes, None]:
         """What was kept under ``name``. Raises Damaged where it is not as ``part`` recorded it."""
         kept, plain = Meter(), 0
         source = self.repository.get(name)
-        read = read_ahead(kept.through(source) if part else source)
-        unpacked = read_ahead(decompressed(opened(name, read, self.key), name))
+        read = read_ahead(source)
+        unpacked = read_ahead(decompressed(opened(name, read, self.key, kept.feed), name))
         async with contextlib.aclosing(source), contextlib.aclosing(read), contextlib.aclosing(unpacked):
             async for piece in unpacked:
                 plain += len(piece)

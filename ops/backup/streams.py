@@ -77,9 +77,14 @@ async def read_ahead(source: AsyncIterable[bytes], blocks: int = 4) -> AsyncGene
             task.exception()
 
 
-async def compressed(source: AsyncIterable[bytes], level: int) -> AsyncGenerator[bytes, None]:
+def compressor(level: int) -> zstandard.ZstdCompressionObj:
     """Zstandard, on a few threads of its own: the others of a backup leave no core for long."""
-    worker = zstandard.ZstdCompressor(level=level, write_checksum=False, threads=_THREADS).compressobj()
+    return zstandard.ZstdCompressor(level=level, write_checksum=False, threads=_THREADS).compressobj()
+
+
+async def compressed(source: AsyncIterable[bytes], level: int) -> AsyncGenerator[bytes, None]:
+    """Zstandard."""
+    worker = compressor(level)
     async for block in in_blocks(source, BLOCK):
         if made := await on_thread(worker.compress, block):
             yield made
@@ -109,8 +114,21 @@ async def gathered(source: AsyncIterable[bytes]) -> bytes:
     return b"".join([piece async for piece in source])
 
 
+class Size:
+    """Bytes that have gone through."""
+
+    def __init__(self) -> None:
+        self.bytes = 0
+
+    async def through(self, source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
+        """``source`` itself."""
+        async for piece in source:
+            self.bytes += len(piece)
+            yield piece
+
+
 class Meter:
-    """Size and SHA-256 of what goes through it."""
+    """Size and SHA-256 of what it is fed."""
 
     def __init__(self) -> None:
         self.bytes = 0
@@ -118,18 +136,10 @@ class Meter:
 
     @property
     def sha256(self) -> str:
-        """Of what has gone through, in hexadecimal digits."""
+        """Of all of it, in hexadecimal digits."""
         return self._hash.hexdigest()
 
-    async def through(self, source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-        """``source`` itself."""
-        async for piece in source:
-            self.bytes += len(piece)
-            await on_thread(self._hash.update, piece)
-            yield piece
-
-    async def counted(self, source: AsyncIterable[bytes]) -> AsyncGenerator[bytes, None]:
-        """``source`` itself; its size alone is taken."""
-        async for piece in source:
-            self.bytes += len(piece)
-            yield piece
+    def feed(self, piece: bytes) -> None:
+        """The next piece."""
+        self.bytes += len(piece)
+        self._hash.update(piece)

@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import json
 import os
-from collections.abc import AsyncGenerator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,15 +15,12 @@ from ops.backup.archive import Picker
 from ops.backup.catalogue import BACKUPS, Backup, Catalogue, Part
 from ops.backup.database import Server, for_programs, queries
 from ops.backup.errors import BackupError, ToolFailed
-from ops.backup.programs import Programs, failure
+from ops.backup.outputs import output_of
+from ops.backup.programs import Programs
 from ops.backup.site import Site
 from ops.backup.streams import gathered, of_bytes
-from ops.backup.waits import within
 from ops.backup.wal import position
 
-BLOCK: Final = 1 << 20
-SILENT_SECONDS: Final = 600.0
-"""Longest that the server may send nothing; before the first byte it makes a checkpoint."""
 GLOBALS_SECONDS: Final = 120.0
 _INCREMENTAL_SINCE: Final = 17
 
@@ -85,9 +81,8 @@ async def stream_base(
     picker = Picker("backup_manifest")
     folder = f"{BACKUPS}{identity}"
     try:
-        output = program_output(programs, "pg_basebackup", arguments, environment)
-        async with contextlib.aclosing(output):
-            base = await site.keep(f"{folder}/base", picker.through(output))
+        async with output_of(programs, "pg_basebackup", arguments, environment) as output:
+            base = await site.keep_output(f"{folder}/base", output, picker.feed)
     finally:
         with contextlib.suppress(TrunklineError, OSError):
             await connection.fetchval(queries("server.sql")["drop_slot"], slot)
@@ -120,43 +115,3 @@ async def keep_globals(site: Site, url: str, programs: Programs, identity: str) 
         )
         notes.append("the globals hold no passwords: the user of the backups may not read them")
     return await site.keep(f"{BACKUPS}{identity}/globals", of_bytes(text.encode())), notes
-
-
-async def program_output(
-    programs: Programs, program: str, arguments: Sequence[str], environment: dict[str, str]
-) -> AsyncGenerator[bytes, None]:
-    """What a program writes, read on a thread in large blocks; in the end it must have ended well."""
-    reading, writing = os.pipe()
-    with contextlib.suppress(OSError, AttributeError):
-        import fcntl  # noqa: PLC0415 - not on every system
-
-        fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, BLOCK)
-    try:
-        async with programs.running(program, *arguments, environment=environment, output=writing) as tool:
-            os.close(writing)
-            writing = -1
-            assert tool.process.stderr is not None
-            said = asyncio.create_task(tool.process.stderr.read())
-            try:
-                while block := await within(SILENT_SECONDS, asyncio.to_thread(_block, reading)):
-                    yield block
-                status = await within(SILENT_SECONDS, tool.process.wait())
-                if status:
-                    raise ToolFailed(failure(program, status, await said))
-            except TimeoutError as error:
-                raise ToolFailed(f"{program} sent nothing for {SILENT_SECONDS:.0f} s and was ended") from error
-            finally:
-                said.cancel()
-    finally:
-        for descriptor in (reading, writing):
-            if descriptor >= 0:
-                os.close(descriptor)
-
-
-def _block(descriptor: int) -> bytes:
-    """The next block, whole unless it is the last: programs write small pieces, and each wait costs a thread."""
-    parts, left = [], BLOCK
-    while left and (part := os.read(descriptor, left)):
-        parts.append(part)
-        left -= len(part)
-    return b"".join(parts)

@@ -116,9 +116,10 @@ async def test_speech_begins_at_once_and_ends_soon(synthesizer: SpeechSynthesize
 
 
 async def test_faster_is_shorter(synthesizer: SpeechSynthesizer) -> None:
-    normal = len(await speak(synthesizer, SENTENCE))
-    fast = len(await speak(synthesizer, SENTENCE, speed=1.4))
-    assert fast < normal * 0.85
+    # No network says a sentence twice in the same time, and pauses at both ends stay as they are.
+    normal = len(await speak(synthesizer, LONG))
+    fast = len(await speak(synthesizer, LONG, speed=1.4))
+    assert fast < normal * 0.9
 
 
 async def test_a_long_text_is_spoken_whole(synthesizer: SpeechSynthesizer) -> None:
