@@ -201,7 +201,7 @@ class _Story:
         await night.job("retention", self._months_and_words, trust_clock="yes")
         await night.until(self.at(4, 20))  # dump, restore-check
         spoilt = await asyncio.to_thread(self._spoilt)
-        await night.refused("restore-check of a spoilt copy", "restore-check", "is damaged", spoilt)
+        await night.refused("restore-check of a spoilt copy", "restore-check", "damaged", spoilt)
         await night.until(self.at(5))  # embeddings
 
     async def _months_and_words(self, _: Ran) -> str:

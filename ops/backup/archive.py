@@ -84,6 +84,7 @@ async def unpack(source: AsyncGenerator[bytes, None], folder: Path, name: str) -
     finally:
         os.close(writing)
         await asyncio.wait([unpacking])
+        unpacking.exception()  # looked at, for where the source failed it is that which is told
     try:
         unpacking.result()
     except tarfile.TarError as error:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import gc
 import io
 import tarfile
 from collections.abc import AsyncGenerator
@@ -78,3 +80,17 @@ async def test_a_source_that_fails_says_its_own_fault(tmp_path: Path) -> None:
 
     with pytest.raises(Damaged, match="the storage"):
         await unpack(fails(), tmp_path, "it")
+
+
+async def test_a_source_that_fails_is_what_is_told_and_nothing_else(tmp_path: Path) -> None:
+    async def damaged() -> AsyncGenerator[bytes, None]:
+        raise Damaged("base is cut off or damaged after 0 MiB")
+        yield b""
+
+    told: list[object] = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    with pytest.raises(Damaged, match="cut off or damaged"):
+        await unpack(damaged(), tmp_path, "base")
+    gc.collect()
+    await asyncio.sleep(0)
+    assert told == []
