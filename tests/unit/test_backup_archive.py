@@ -84,8 +84,9 @@ async def test_a_source_that_fails_says_its_own_fault(tmp_path: Path) -> None:
 
 async def test_a_source_that_fails_is_what_is_told_and_nothing_else(tmp_path: Path) -> None:
     async def damaged() -> AsyncGenerator[bytes, None]:
+        for block in list[bytes]():
+            yield block
         raise Damaged("base is cut off or damaged after 0 MiB")
-        yield b""
 
     told: list[object] = []
     asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
