@@ -14,7 +14,8 @@ BIN := .venv/bin
 STAMP := .venv/.installed
 # name of the report : benchmark : calls at once : recogniser, where it is not the benchmark's own
 BENCHMARKS := turns-1:turns:1 turns-20:turns:20 overhead:overhead:20 barge-in:barge-in:20 accept:accept:50 \
-	takeover:takeover:10 takeover-words:takeover:10:embedded density:density: endpointing:endpointing: records:records:20
+	takeover:takeover:10 takeover-words:takeover:10:embedded density:density: endpointing:endpointing: records:records:20 \
+	backup:backup:
 # Settings of your own may stand in .env (see .env.example).
 WITH_ENV := set -a; if [ -f .env ]; then . ./.env; fi; set +a;
 

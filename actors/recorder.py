@@ -25,6 +25,7 @@ class RecorderActor:
         self._settings = settings
         self._recorder: Any = None
         self._task: asyncio.Task[None] | None = None
+        self._telling: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
         """Carry until ``stop``."""
@@ -34,6 +35,7 @@ class RecorderActor:
         os.nice(NICENESS)
         self._recorder = make_recorder(self._settings)
         self._task = asyncio.create_task(self._recorder.run(), name="recorder")
+        self._telling = asyncio.create_task(make_teller(self._settings).run(), name="runs of jobs")
         with contextlib.suppress(asyncio.CancelledError):
             await self._task
 
@@ -43,10 +45,21 @@ class RecorderActor:
             return False
         done = await self._recorder.drain(seconds)
         self._task.cancel()
+        if self._telling is not None:
+            self._telling.cancel()
         return bool(done)
 
     async def pid(self) -> int:
         return os.getpid()
+
+
+def make_teller(settings: Settings) -> Any:
+    """What keeps the metrics of this node's ingress up to date with the runs of jobs that others made."""
+    from engine.records.ops_measures import measures_file
+    from engine.records.ops_telling import RunsTeller
+    from engine.records.places import database_url
+
+    return RunsTeller(partial(database_url, settings), measures_file(settings.paths.state_dir))
 
 
 def make_recorder(settings: Settings) -> Any:

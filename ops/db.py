@@ -14,7 +14,7 @@ from engine.config import Settings
 from engine.config.records import EMBEDDED
 from engine.errors import ConfigurationError, TrunklineError
 from engine.records.places import database_url
-from engine.records.writer import migrations
+from ops.tables import Made, make_tables, state_of_tables
 
 CONNECT_SECONDS: Final = 10.0
 OLDEST: Final = 15
@@ -32,10 +32,12 @@ class DatabaseAway(TrunklineError):
 
 def migrate(settings: Settings) -> None:
     """Apply what is missing and say what was applied. Raises ConfigurationError, DatabaseAway."""
-    applied = asyncio.run(_migrate(_url(settings)))
-    for name in applied:
+    made = asyncio.run(_migrate(_url(settings)))
+    for name in made.applied:
         print(f"applied {name}")
-    print(f"{len(applied)} applied, the tables are up to date" if applied else "the tables are up to date")
+    print(f"{len(made.applied)} applied, the tables are up to date" if made.applied else "the tables are up to date")
+    if made.lacking:
+        print(made.lacking)
 
 
 def status(settings: Settings) -> int:
@@ -45,7 +47,7 @@ def status(settings: Settings) -> int:
         return UNREACHABLE
     url = _url(settings)
     try:
-        found = state_of(url)
+        found, lacking = asyncio.run(_state(url))
     except DatabaseAway as error:
         print(error)
         return UNREACHABLE
@@ -57,6 +59,8 @@ def status(settings: Settings) -> int:
     ):
         for name in names:
             print(f"{title}: {name}")
+    if lacking:
+        print(lacking)
     if found.pending:
         print("run `trunkline db migrate`")
     return PENDING if found.pending or found.changed else UP_TO_DATE
@@ -76,17 +80,17 @@ def _url(settings: Settings) -> str:
 
 def state_of(url: str) -> sql.State:
     """How the database at ``url`` stands to this release. Raises DatabaseAway, ConfigurationError."""
-    return asyncio.run(_state(url))
+    return asyncio.run(_state(url))[0]
 
 
-async def _migrate(url: str) -> list[str]:
+async def _migrate(url: str) -> Made:
     async with _connected(url) as connection:
-        return await sql.migrate(connection, migrations())
+        return await make_tables(connection)
 
 
-async def _state(url: str) -> sql.State:
+async def _state(url: str) -> tuple[sql.State, str]:
     async with _connected(url) as connection:
-        return await sql.state(connection, migrations())
+        return await state_of_tables(connection)
 
 
 @contextlib.asynccontextmanager

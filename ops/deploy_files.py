@@ -94,6 +94,8 @@ Description=Trunkline job {job}: {help}
 OnCalendar={calendar} {zone}
 # What was missed while the machine was off is caught up once.
 Persistent=true
+# A run that the end of the machine cut short is begun again; one that was made is skipped.
+OnBootSec=5min
 AccuracySec=1s
 Unit=trunkline-job@{job}.service
 
@@ -132,7 +134,8 @@ def calendar(cron: str) -> str:
 
 
 def cron_job(job: Job) -> dict[str, Any]:
-    """A CronJob of Kubernetes (1.27 or newer: it has a time zone)."""
+    """A CronJob of Kubernetes (1.27 or newer: it has a time zone). It has no deadline for its start: a time that was
+    missed, for a night say, is caught up once."""
     line = f"python -m ops.jobs {job.name} --scheduled; code=$?; if [ $code -eq 3 ]; then exit 0; fi; exit $code"
     pod = {"restartPolicy": "Never", **_pod(["/bin/sh", "-c", line])}
     return {
@@ -143,12 +146,23 @@ def cron_job(job: Job) -> dict[str, Any]:
             "schedule": job.schedule,
             "timeZone": "Etc/UTC",
             "concurrencyPolicy": "Forbid",
-            "startingDeadlineSeconds": 3600,
             "successfulJobsHistoryLimit": 3,
             "failedJobsHistoryLimit": 7,
             "jobTemplate": {
                 "spec": {
-                    "backoffLimit": 0,
+                    # A pod that was killed or driven off its node is replaced, once by the job's own record; a run with
+                    # a verdict, or a wrong setting, is not tried again.
+                    "backoffLimit": 1,
+                    "podFailurePolicy": {
+                        "rules": [
+                            {"action": "Ignore", "onPodConditions": [{"type": "DisruptionTarget", "status": "True"}]},
+                            {
+                                "action": "FailJob",
+                                "onExitCodes": {"containerName": "job", "operator": "In", "values": [1, 2]},
+                                "onPodConditions": [],  # the schema of 1.27 wants it
+                            },
+                        ]
+                    },
                     "activeDeadlineSeconds": int(job.time_limit) + _GRACE_SECONDS,
                     "template": {"metadata": {"labels": _labels(job)}, "spec": pod},
                 }
@@ -182,9 +196,14 @@ def _pod(command: list[str]) -> dict[str, Any]:
         "image": IMAGE,
         "command": command,
         "envFrom": [{"secretRef": {"name": "trunkline-settings"}}],
-        "env": [{"name": "TRUNKLINE_STATE_DIR", "value": "/var/lib/trunkline"}],
+        "env": [
+            {"name": "TRUNKLINE_STATE_DIR", "value": "/var/lib/trunkline"},
+            # A restore-check writes twice the database: into a volume of the node's, not into the container's layer.
+            {"name": "TRUNKLINE_BACKUP_WORK_DIR", "value": "/var/tmp/trunkline"},  # noqa: S108 - a mount of its own
+        ],
         "volumeMounts": [
             {"name": "state", "mountPath": "/var/lib/trunkline"},
+            {"name": "work", "mountPath": "/var/tmp/trunkline"},  # noqa: S108
             {"name": "backup-key", "mountPath": "/etc/trunkline/backup", "readOnly": True},
         ],
         "resources": {"requests": {"cpu": "100m", "memory": "256Mi"}, "limits": {"memory": "1Gi"}},
@@ -196,6 +215,7 @@ def _pod(command: list[str]) -> dict[str, Any]:
         "containers": [container],
         "volumes": [
             {"name": "state", "persistentVolumeClaim": {"claimName": "trunkline-state"}},
+            {"name": "work", "emptyDir": {}},
             {
                 "name": "backup-key",
                 "secret": {"secretName": "trunkline-backup-key", "optional": True, "defaultMode": 0o440},

@@ -25,12 +25,11 @@ from typing import Any, Final
 
 import asyncpg
 
-from engine import sql
 from engine.config import Settings
 from engine.records.places import postgres_folder
-from engine.records.writer import migrations
 from ops.child import ServerElsewhere, ServerFailed, end, inherited, launch, tail, write_private
 from ops.ports import bind_free, bind_port
+from ops.tables import make_tables
 
 NAME: Final = "trunkline"
 """Of the database, and of the user that owns it."""
@@ -43,6 +42,8 @@ STOP: Final = ((signal.SIGINT, 20.0), (signal.SIGQUIT, 10.0))
 ELSEWHERE: Final = Path("/var/lib/trunkline")
 """For data whose own folder lies under one that is closed to the user that the server runs as."""
 PROGRAMS: Final = "pginstall"
+RESTORED: Final = "data.restored"
+"""Beside the data, while a backup is restored in their place."""
 LOG_BYTES: Final = 10 << 20
 
 INITDB: Final = ("-E", "UTF8", "--no-locale", "--no-instructions")
@@ -161,12 +162,8 @@ class EmbeddedPostgres:
         self._port = 0
 
     def start(self) -> subprocess.Popen[bytes]:
-        home = self._home = find_home(self._settings)
-        self._make_folders()
-        self._take()
-        programs = self._programs()
-        self._end_orphan()
-        self._make_data(programs)
+        home = self.take()
+        self._make_data(programs := self._programs())
         self._port = self._choose_port()
         if home.log.exists() and home.log.stat().st_size > LOG_BYTES:
             home.log.rename(home.log.with_suffix(".old"))
@@ -186,6 +183,17 @@ class EmbeddedPostgres:
             raise
         write_private(home.folder / "url", self._url(NAME))
         return process
+
+    def take(self) -> Home:
+        """Be the one that may run it, with none running, until ``release``.
+
+        Raises ServerElsewhere, ServerFailed, OSError.
+        """
+        self._home = find_home(self._settings)
+        self._make_folders()
+        self._take()
+        self._end_orphan()
+        return self._home
 
     def stop(self, process: subprocess.Popen[bytes]) -> None:
         end(process, STOP)
@@ -308,6 +316,11 @@ class EmbeddedPostgres:
                     f"{home.data} away to begin with an empty database"
                 )
             return
+        if (home.data_home / RESTORED).exists():
+            raise ServerFailed(
+                f"a restore of its data was cut short: run `trunkline ops restore --embedded` again, or remove "
+                f"{home.data_home / RESTORED} to begin with an empty database"
+            )
         password = secrets.token_urlsafe(24)
         unfinished = home.data_home / "data.new"
         shutil.rmtree(unfinished, ignore_errors=True)
@@ -401,7 +414,7 @@ class EmbeddedPostgres:
         try:
             connection = await asyncpg.connect(self._url(NAME), timeout=10)
             try:
-                await sql.migrate(connection, migrations())
+                await make_tables(connection)
             finally:
                 await connection.close()
         except (OSError, TimeoutError, asyncpg.PostgresError) as error:

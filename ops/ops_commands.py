@@ -31,7 +31,7 @@ def list_jobs(*, as_json: Json = False) -> None:
         print(json.dumps({"timezone": zone, "jobs": rows, "faults": faults}, ensure_ascii=False))
         return
     for row in rows:
-        last = "never ran here" if row["last"] is None else f"{row['verdict'] or 'runs'} {_moment(row['last'])}"
+        last = "never ran here" if row["last"] is None else f"{row['verdict'] or 'no end yet'} {_moment(row['last'])}"
         due = "by hand" if row["next"] is None else f"next {_moment(row['next'])}"
         due = due if row["set_up"] else "not set up"
         print(f"{row['job']:<14} {row['cron'] or '–':<14} {due:<28} {last}")
@@ -80,8 +80,7 @@ def history(
             print(json.dumps(asdict(row), ensure_ascii=False))
             continue
         took = "–" if row.finished_at is None else f"{row.finished_at - row.started_at:.1f} s"
-        verdict = row.verdict or "runs"
-        print(f"{_moment(row.started_at)}  {row.job:<14} {verdict:<8} {took:>9}  {row.trigger:<9} {row.summary}")
+        print(f"{_moment(row.started_at)}  {row.job:<14} {row.shown:<8} {took:>9}  {row.trigger:<9} {row.summary}")
 
 
 @ops.command()
@@ -124,12 +123,17 @@ def _jobs(settings: Any) -> tuple[list[dict[str, Any]], str, dict[str, str]]:
                 "cron": cron,
                 "next": None if due is None else due.timestamp(),
                 "last": entry.get("last_started"),
-                "verdict": entry.get("last_verdict"),
+                # Of a run that has begun and not ended there is none, whatever the one before came to.
+                "verdict": None if _begun(entry) else entry.get("last_verdict"),
                 "last_success": entry.get("last_success"),
                 "arguments": dict(job.arguments),
             }
         )
     return rows, settings.operations.timezone, dict(found.faults)
+
+
+def _begun(entry: dict[str, Any]) -> bool:
+    return (entry.get("last_started") or 0) > (entry.get("last_finished") or 0)
 
 
 def _moment(wall: float) -> str:

@@ -22,21 +22,29 @@ TALKS: Final = (
 )
 
 
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A call that was made."""
+
+    id: uuid.UUID
+    began: datetime
+    caller: str
+
+
 @dataclass(slots=True)
 class Evening:
     """Events of calls, and what of them must be in the tables."""
 
     rows: dict[str, int] = field(default_factory=lambda: {"calls": 0, "call_turns": 0, "call_tool_calls": 0})
-    callers: set[str] = field(default_factory=set)
-    begun: list[datetime] = field(default_factory=list)
-    """When each call began."""
+    calls: list[Made] = field(default_factory=list)
+    """In the order in which they were made."""
     chance: random.Random = field(default_factory=lambda: random.Random(4271))
 
     def call(self, began: datetime, *, lost: bool = False) -> Iterator[dict[str, Any]]:
         """The records of one call that began then, for an outbox; without its end where it was ``lost``."""
-        call, caller = str(uuid.uuid4()), f"+99000{self.chance.randrange(40):07d}"
-        self.callers.add(caller)
-        self.begun.append(began)
+        made = Made(uuid.uuid4(), began, f"+99000{self.chance.randrange(40):07d}")
+        call, caller = str(made.id), made.caller
+        self.calls.append(made)
         self.rows["calls"] += 1
         at = began
 

@@ -14,7 +14,6 @@ from engine.config import Settings
 from engine.records.ops_measures import measures_file, read_measures
 from ops.jobs.database import records_database
 from ops.jobs.job import Job, JobFailed
-from ops.jobs.measures import note_elsewhere
 from ops.jobs.runs import Runs
 from ops.jobs.schedule import Due, last_runs, next_due, still_due, timetable
 from ops.jobs.submitting import Submitter
@@ -26,8 +25,6 @@ MOST_AT_ONCE: Final = 2
 """Runs of jobs that end; those that go on until they are stopped are not counted."""
 FIRST_AT_ONCE: Final = ("partitions",)
 """Jobs that a new site has run before anything else; the others wait for their first time."""
-TELL_EVERY: Final = timedelta(minutes=1)
-"""How often the metrics of runs that other machines made are fetched."""
 AGAIN_AFTER: Final = timedelta(minutes=5)
 MOST_TRIES: Final = 3
 """How often a run is begun that never got as far as being recorded."""
@@ -64,7 +61,6 @@ class Scheduler:
         self._tried: dict[str, _Tried] = {}
         self._seen: frozenset[str] = frozenset()
         self._first: datetime | None = None
-        self._told = self._began - TELL_EVERY
         self._complaint = ""
 
     async def run(self) -> None:
@@ -116,21 +112,20 @@ class Scheduler:
         return {name: at.timestamp() for name, at in times.items() if at is not None}
 
     async def _known(self, ids: list[str]) -> tuple[frozenset[str], datetime]:
-        """Those of ``ids`` that ran, and since when this site runs jobs."""
+        """Those of ``ids`` that ran or run, and since when this site runs jobs."""
         database = records_database(self._settings)
-        file = measures_file(self._settings.paths.state_dir)
         if not database:
+            file = measures_file(self._settings.paths.state_dir)
             return await asyncio.to_thread(_from_file, file, self._began)
         runs = Runs(database)
         if self._first is None:
             first = await runs.first()
             self._first = None if first is None else datetime.fromtimestamp(first, UTC)
-        if not self._seen.issuperset(ids):  # between two times there is nothing to ask
-            self._seen = await runs.known(ids)
-        if abs(self._now() - self._told) >= TELL_EVERY:
-            await _tell(runs, file)
-            self._told = self._now()
-        return self._seen, self._first or self._began
+        live: frozenset[str] = frozenset()
+        if not self._seen.issuperset(ids):  # between two times, while nothing runs, there is nothing to ask
+            known = await runs.known(ids)
+            self._seen, live = known.done, known.under_way
+        return self._seen | live, self._first or self._began
 
     def _may_try(self, due: Due, now: datetime) -> bool:
         tried = self._tried.get(due.id)
@@ -158,19 +153,3 @@ def _from_file(file: Path, began: datetime) -> tuple[frozenset[str], datetime]:
     firsts = [float(entry["last_started"]) for entry in entries if entry.get("last_started") is not None]
     runs = frozenset(str(entry["last_run"]) for entry in entries if entry.get("last_run") is not None)
     return runs, datetime.fromtimestamp(min(firsts), UTC) if firsts else began
-
-
-async def _tell(runs: Runs, file: Path) -> None:
-    """Have this machine's metrics tell of the runs that others made."""
-    latest, successes = await runs.latest()
-    for row in latest:
-        entry = {
-            "last_run": row.id,
-            "last_started": row.started_at,
-            "last_finished": row.finished_at,
-            "last_duration_s": None if row.finished_at is None else row.finished_at - row.started_at,
-            "last_verdict": None if row.verdict is None else row.verdict.value,
-            "last_success": successes.get(row.job),
-            "figures": dict(row.figures) or None,
-        }
-        await asyncio.to_thread(note_elsewhere, file, row.job, entry)

@@ -61,7 +61,8 @@ class RecordedCall:
         yield self.event("state", state="greeting")
         yield self.turn(0, "", "Good day.")
         yield self.event("partial", caller="where is my")
-        yield self.turn(1, "where is my order four two seven one", "One moment.", interrupted=True, confidence=0.9)
+        cut: dict[str, Any] = {"interrupted": True, "interrupted_at_ms": 640}
+        yield self.turn(1, "where is my order four two seven one", "One moment.", confidence=0.9, **cut)
         yield self.tool("get_order_status", arguments={"order_number": "4271"}, result={"order_number": "4271"})
         yield self.turn(2, "well", "It is on its way.")
         yield self.event("failure", what="recognition")

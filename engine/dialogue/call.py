@@ -281,7 +281,7 @@ class Call:
             reply.milestones,
             self._caller_text,
             text,
-            interrupted=interrupted,
+            interrupted_at=reply.heard_seconds() if interrupted else None,
             used=self._parts.tally.take(),
         )
         self._journal("turn", told)

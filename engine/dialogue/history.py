@@ -47,6 +47,11 @@ def heard_text(segments: Iterable[Segment], position: int) -> str:
     return " ".join(text for segment in segments if (text := segment.heard(position)))
 
 
+def heard_bytes(segments: Iterable[Segment], position: int) -> int:
+    """How much of ``segments`` was heard when ``position`` had been played, in bytes of speech."""
+    return sum(max(0, min(position, position if each.end < 0 else each.end) - each.start) for each in segments)
+
+
 class History:
     """The messages of one call, oldest first."""
 

@@ -25,10 +25,10 @@ from engine.agent.ports import (
     ToolStarted,
     Transfer,
 )
-from engine.audio.format import SAMPLE_BYTES, SAMPLE_RATE
+from engine.audio.format import SAMPLE_BYTES, SAMPLE_RATE, seconds_of
 from engine.audio.playout import Playout
 from engine.dialogue.clauses import ClauseSplitter
-from engine.dialogue.history import Segment, heard_text
+from engine.dialogue.history import Segment, heard_bytes, heard_text
 from engine.errors import ModelError, SynthesisError
 from engine.speech.ports import SpeechSynthesizer, SynthesisRequest
 
@@ -124,6 +124,10 @@ class Reply:
     def heard(self) -> str:
         """What the caller has heard of it so far."""
         return heard_text(self.segments, self.playout.position)
+
+    def heard_seconds(self) -> float:
+        """How much of its speech that was."""
+        return seconds_of(heard_bytes(self.segments, self.playout.position))
 
     async def run(self) -> None:
         """Prepare and queue the answer. Raises ModelError or SynthesisError."""

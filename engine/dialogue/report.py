@@ -18,13 +18,14 @@ def turn_report(
     caller: str,
     agent: str,
     *,
-    interrupted: bool,
     used: ModelUse,
+    interrupted_at: float | None = None,
 ) -> dict[str, Any]:
     """Fields of the event "turn". Its stages are seconds from the end of the caller's speech.
 
     ``caller`` and ``agent``: what each said; ``heard`` is None where the caller did not speak. ``used``: by models
-    since the turn before.
+    since the turn before. ``interrupted_at``: seconds of the agent's speech that had been heard when the caller cut in;
+    None: he did not.
     """
     stages: dict[str, float] = {}
     if heard is not None:
@@ -36,7 +37,10 @@ def turn_report(
             "on_the_wire": milestones.on_the_wire,
         }
         stages = {name: round(at - heard.speech_end, 4) for name, at in reached.items() if at}
+    interrupted = interrupted_at is not None
     told = {"turn": turn, "caller": caller, "agent": agent, "interrupted": interrupted, "stages": stages}
+    if interrupted_at is not None:
+        told["interrupted_at_ms"] = round(interrupted_at * 1000)
     if heard is not None and heard.confidence is not None:
         told["confidence"] = round(heard.confidence, 3)
     return told | use_report(used)

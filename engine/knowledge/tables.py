@@ -20,12 +20,17 @@ def queries() -> dict[str, str]:
     return sql.named_queries(_SQL / "queries.sql")
 
 
+def migrations() -> list[sql.Migration]:
+    """The files that make the tables."""
+    return sql.migrations("knowledge", _SQL)
+
+
 async def migrate(connection: Any) -> list[str]:
     """Bring the tables up to date; names of the files that were applied. Safe to run twice, or in two processes.
 
     Raises ConfigurationError where the server has no pgvector, asyncpg.PostgresError for any other fault.
     """
-    wanted = sql.migrations("knowledge", _SQL)
+    wanted = migrations()
     await _adopt(connection, wanted)
     return await sql.migrate(connection, wanted, explain=_explain)
 

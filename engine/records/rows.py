@@ -65,6 +65,7 @@ class TurnRow:
     confidence: float | None
     stages: str
     interrupted: bool
+    interrupted_at_ms: int | None = None
     model_asked: int | None = None
     model_unknown: int | None = None
     input_tokens: int | None = None
@@ -189,12 +190,18 @@ def _turn(key: CallKey, event_id: uuid.UUID, at: datetime, event: Mapping[str, A
     stages = _json(event.get("stages") or {})
     rows = []
     if agent or interrupted or not caller:
-        rows.append(TurnRow(key, event_id, at, turn, "agent", agent, None, stages, interrupted))
+        rows.append(TurnRow(key, event_id, at, turn, "agent", agent, None, stages, interrupted, _cut_at(event)))
     if caller:
         heard = None if confidence is None else float(confidence)
         rows.insert(0, TurnRow(key, event_id, at, turn, "caller", caller, heard, "{}" if rows else stages, False))
     rows[-1] = replace(rows[-1], **_use(event))
     return Rows(turns=rows)
+
+
+def _cut_at(event: Mapping[str, Any]) -> int | None:
+    """Milliseconds of the agent's speech that were heard before the caller cut in; earlier releases did not tell."""
+    told = event.get("interrupted_at_ms")
+    return None if told is None else int(told)
 
 
 def _use(event: Mapping[str, Any]) -> dict[str, Any]:

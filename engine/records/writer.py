@@ -38,7 +38,8 @@ _POISON: Final = ("22", "23", "54")
 
 # Fields of the rows, in the order in which their statements take them.
 _USE: Final = ("model_asked", "model_unknown", "input_tokens", "output_tokens")
-_TURN: Final = ("event_id", "at", "turn", "speaker", "text", "confidence", "stages", "interrupted", *_USE)
+_SPOKEN: Final = ("event_id", "at", "turn", "speaker", "text", "confidence", "stages", "interrupted")
+_TURN: Final = (*_SPOKEN, "interrupted_at_ms", *_USE)
 _TOOL: Final = ("event_id", "at", "turn", "name", "arguments", "result", "duration_s", "success", "error")
 _ENDING: Final = ("at", "next", "reason", "transfer_reason", "outcome")
 

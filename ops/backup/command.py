@@ -15,6 +15,7 @@ from engine.errors import ConfigurationError
 from ops.backup.bringing import AGAIN, What, bring
 from ops.backup.catalogue import Backup, read_catalogue
 from ops.backup.dumping import read_dumps
+from ops.backup.embedded_site import BroughtBack, bring_back
 from ops.backup.errors import KeyMismatch
 from ops.backup.log_status import newest_age, read_status
 from ops.backup.restoring import Restored, Target, parse_time, restore
@@ -22,6 +23,7 @@ from ops.backup.site import Site
 from ops.backup.soundness import fault_of
 from ops.backup.wal import position, shown
 from ops.bench.report import text_table
+from ops.embedded_postgres import NAME
 
 
 def list_backups(settings: Settings, *, as_json: bool = False) -> None:
@@ -110,15 +112,18 @@ def _moment(seconds: float | None) -> str | None:
 
 def run_restore(
     settings: Settings,
-    data: Path,
+    data: Path | None,
     *,
+    embedded: bool = False,
     to_time: str = "",
     to_lsn: str = "",
     backup: str = "",
     cluster: str = "",
     without_erasures: bool = False,
 ) -> None:
-    """Restore into ``data``, and say what was done and what is left to do. Raises ConfigurationError, BackupError."""
+    """Restore into ``data``, or in the place of the embedded database, and say what was done and what is left to do.
+    Raises ConfigurationError, BackupError.
+    """
     if to_time and to_lsn:
         raise ConfigurationError("--to-time and --to-lsn: give one of them")
     if settings.backup.tool == "pgbackrest" and not (settings.backup.to and backup):
@@ -128,7 +133,15 @@ def run_restore(
             f"{settings.backup.stanza} restore`, start the server, then, before the site goes up, `trunkline ops run "
             f"erasure --reapply yes`{own}"
         )
+    if embedded == (data is not None):
+        raise ConfigurationError("say where: --data-dir DIR, or --embedded for the database beside the engine")
     target = Target(parse_time(to_time) if to_time else None, _lsn(to_lsn) if to_lsn else None)
+    if data is None:
+        brought = bring_back(
+            settings, identity=backup, cluster=cluster, target=target, without_erasures=without_erasures
+        )
+        print("\n".join(told_embedded(brought)))
+        return
     site = Site.of(settings, time.time)
     folder = data.expanduser().absolute()
     restored = asyncio.run(
@@ -152,6 +165,28 @@ def run_fetch(settings: Settings, what: str, file: Path, *, identity: str = "", 
 
 def told(restored: Restored, folder: Path) -> Sequence[str]:
     """For the operator."""
+    return [
+        *_told(restored, folder),
+        f"its superuser is {restored.role}, the records' database {restored.database}",
+        f"PostgreSQL's programs are in {restored.programs}; logins and passwords are those of the time of the backup",
+        "now start the server on it, then take a backup: `trunkline ops run backup`",
+    ]
+
+
+def told_embedded(brought: BroughtBack) -> Sequence[str]:
+    """For the operator."""
+    kept = f"what was there before is kept in {brought.kept}: remove it when you have looked"
+    look = f"PGPASSWORD=$(cat {brought.folder / 'password'}) {brought.restored.programs / 'psql'} -h 127.0.0.1"
+    look += f" -p $(cat {brought.folder / 'port'}) -U {NAME} -d {NAME}"
+    return [
+        *_told(brought.restored, brought.data),
+        kept if brought.kept else "there were no data before",
+        f"to look, once the engine runs: {look}",
+        "now start the engine, `trunkline up`, then take a backup: `trunkline ops run backup`",
+    ]
+
+
+def _told(restored: Restored, folder: Path) -> Sequence[str]:
     along = f"along timeline {restored.timeline}, the newest that leads on from the backup's"
     along += f"; the log that was brought ends in the segment before {shown(restored.log_end)}"
     times = f"fetched {restored.fetch_s:.1f} s, recovered {restored.recovery_s:.1f} s"
@@ -159,8 +194,7 @@ def told(restored: Restored, folder: Path) -> Sequence[str]:
         f"restored {folder} from backup {restored.backup} and {restored.log_bytes / 1e6:.0f} MB of log",
         along,
         f"it took {restored.seconds:.1f} s ({times})",
-        *(f"after the restore: {each}" for each in restored.told),
-        "now start the server on it, then take a backup: `trunkline ops run backup`",
+        *(f"after the restore: {each}" for each in restored.told if each),
     ]
 
 

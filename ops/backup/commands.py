@@ -25,12 +25,17 @@ def backups(*, as_json: Annotated[bool, typer.Option("--json", help="Print JSON.
 
 
 def restore(
-    data_dir: Annotated[Path, typer.Option(metavar="DIR", help="An empty folder, or one to be made.")],
+    data_dir: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="An empty folder, or one to be made.", show_default=False)
+    ] = None,
     to_time: Annotated[
         str, typer.Option(metavar="TIME", help="As it was then, such as 2026-11-22T02:15:00Z; none: as late as can be.")
     ] = "",
     to_lsn: Annotated[str, typer.Option(metavar="LSN", help="As it was at that position of the log.")] = "",
     *,
+    embedded: Annotated[
+        bool, typer.Option("--embedded", help="In the place of the database beside the engine; its data are kept.")
+    ] = False,
     backup: Annotated[str, typer.Option(metavar="ID", help="Begin with this one; none: the newest that fits.")] = "",
     cluster: Annotated[
         str, typer.Option(metavar="ID", help="Of this cluster; to be given where backups of several are kept.")
@@ -46,6 +51,7 @@ def restore(
     run_restore(
         load_settings(),
         data_dir,
+        embedded=embedded,
         to_time=to_time,
         to_lsn=to_lsn,
         backup=backup,

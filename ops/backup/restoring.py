@@ -8,7 +8,7 @@ import datetime
 import shutil
 import stat
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -67,6 +67,11 @@ class Restored:
     """Position at which the log that was brought ends."""
     fetch_s: float
     recovery_s: float
+    role: str
+    """A superuser of the server, by which the backup was made."""
+    database: str
+    programs: Path
+    """Folder of the programs of its version."""
     told: tuple[str, ...] = field(default=())
 
     @property
@@ -128,7 +133,17 @@ async def recovered(
         ):
             recovery_s = time.monotonic() - fetched
             found.append(
-                Restored(backup.id, brought.bytes, brought.timeline, brought.end_lsn, fetched - began, recovery_s)
+                Restored(
+                    backup.id,
+                    brought.bytes,
+                    brought.timeline,
+                    brought.end_lsn,
+                    fetched - began,
+                    recovery_s,
+                    backup.superuser,
+                    backup.database,
+                    programs.folder,
+                )
             )
             yield url
         done = True
@@ -164,10 +179,11 @@ async def restore(
     cluster: str = "",
     target: Target,
     without_erasures: bool = False,
+    also: Sequence[AfterRestore] = (),
 ) -> Restored:
     """Make ``data`` the data folder of the site as it was at ``target``, with those erased again who had been erased
-    and the hooks of ``after_restore`` done, ready to be started. Raises BackupError and its kinds, ConfigurationError;
-    then ``data`` is left empty.
+    and the hooks of ``after_restore`` and ``also`` done, ready to be started. Raises BackupError and its
+    kinds, ConfigurationError; then ``data`` is left empty.
     """
     if await asyncio.to_thread(_occupied, data):
         raise ConfigurationError(f"{data} is not empty: move what is there out of the way, or name another folder")
@@ -184,7 +200,7 @@ async def restore(
     found: list[Restored] = []
     async with recovered(site, backup, programs, data, target=target, found=found) as url:
         told.append(await erase_again(url, known))
-        told += [await hook(url) for hook in after_restore]
+        told += [await hook(url) for hook in (*after_restore, *also)]
     if brought := await asyncio.to_thread(bring_here, site.settings, known):
         told.append(brought)
     return replace(found[0], told=tuple(told))

@@ -20,6 +20,7 @@ ORDER: Final = (
     "density",
     "endpointing",
     "records",
+    "backup",
 )
 _TITLES: Final = {
     "turns-1": "one call, real speech, the embedded models",
@@ -32,6 +33,7 @@ _TITLES: Final = {
     "density": "as many calls as the limits allow",
     "endpointing": "the end of a turn: sentences with a pause in them, and without",
     "records": "records: 2,000 events a second into PostgreSQL, and an outage of it",
+    "backup": "a backup of a database of 1 GB, beside pg_basebackup alone, its verification and restore",
 }
 
 

@@ -22,6 +22,8 @@ LOCK_MS: Final = 3000
 STATEMENT_MS: Final = 600_000
 SILENCE: Final = 5.0
 """Seconds beyond a statement's own limit after which a server that says nothing is given up."""
+GONE: Final = {"tcp_keepalives_idle": "60", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "6"}
+"""The server lets go of the lock of a machine that lost its power after two minutes, and not after two hours."""
 AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
 
 
@@ -48,6 +50,7 @@ async def connected(
         "lock_timeout": str(lock_ms),
         "statement_timeout": str(statement_ms),
         "idle_in_transaction_session_timeout": "0",
+        **GONE,
     }
     try:
         connection = await asyncpg.connect(

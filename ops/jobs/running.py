@@ -22,15 +22,13 @@ from engine.records.ops_measures import measures_file, read_measures
 from ops.jobs.database import connected
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.measures import note_begin, note_end
-from ops.jobs.runs import Run, Runs
+from ops.jobs.runs import LOCK_CLASS, STOPPED, Run, Runs
 
 logger = logging.getLogger(__name__)
 
 RECORD_TRIES: Final = 4
 RECORD_PAUSE: Final = 5.0
 """Seconds between two tries to record how a run ended."""
-LOCK_CLASS: Final = 0x6F7073
-"""First half of the jobs' advisory locks, so that they meet no other's."""
 OURS: Final = ("engine", "ops", "actors", "serve_apps")
 
 
@@ -137,7 +135,7 @@ async def _bounded(job: Job, context: JobContext) -> Report:
             task.uncancel()
         if limit is None:  # it has no end of its own: to be stopped is how it ends
             return Report(Verdict.OK, "stopped, as a job that goes on is")
-        return Report(Verdict.FAILED, "stopped before it was done")
+        return Report(Verdict.FAILED, "stopped before it was done", {STOPPED: True})
     except TimeoutError as error:
         if timer.expired():
             return Report(Verdict.FAILED, f"not done within {limit:g} s")

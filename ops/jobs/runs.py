@@ -20,6 +20,10 @@ from ops.jobs.database import AWAY, connected
 from ops.jobs.job import JobFailed, Report, Verdict
 
 RECORD_SECONDS: Final = 10.0
+LOCK_CLASS: Final = 0x6F7073
+"""First half of the jobs' advisory locks, so that they meet no other's; the second is a hash of the job's name."""
+STOPPED: Final = "stopped"
+"""In a report's details: the run was stopped before it was done, and may be begun again."""
 LONGEST_SUMMARY: Final = 2000
 LONGEST_DETAILS: Final = 200_000
 """Characters of JSON; what is longer is not recorded."""
@@ -48,6 +52,23 @@ class RunRow:
     """None: it runs, or it was killed."""
     summary: str
     figures: Mapping[str, float]
+    lives: bool = False
+    """It runs."""
+
+    @property
+    def shown(self) -> str:
+        """Its verdict, or what takes the place of one."""
+        return self.verdict or ("runs" if self.lives else "killed")
+
+
+@dataclass(frozen=True, slots=True)
+class Known:
+    """Ids of runs that are not to be begun."""
+
+    done: frozenset[str]
+    """For good."""
+    under_way: frozenset[str]
+    """Now; where one is killed it is to be begun again."""
 
 
 @lru_cache(maxsize=1)
@@ -66,9 +87,10 @@ class Runs:
         self._database = database
 
     async def begin(self, run: Run, job: str, now: float) -> bool:
-        """Record that it begins; False where a run of that id was begun before. The caller holds the job's lock."""
+        """Record that it begins; False where a run of that id was made before, or was killed or stopped twice. The
+        caller holds the job's lock."""
         async with _asking(self._database) as connection:
-            await connection.fetch(queries()["bury_runs"], job, _moment(now))
+            await connection.fetch(queries()["bury_runs"], job, _moment(now), run.id)
             row = await connection.fetchrow(
                 queries()["begin_run"], run.id, job, run.trigger, platform.node(), _moment(now)
             )
@@ -90,10 +112,12 @@ class Runs:
                 json.dumps(dict(report.figures)),
             )
 
-    async def known(self, ids: Collection[str]) -> frozenset[str]:
-        """Those of ``ids`` that were begun."""
+    async def known(self, ids: Collection[str]) -> Known:
+        """Those of ``ids`` that are not to be begun."""
         async with _asking(self._database) as connection:
-            return frozenset(row["id"] for row in await connection.fetch(queries()["known_runs"], list(ids)))
+            rows = await connection.fetch(queries()["known_runs"], list(ids), LOCK_CLASS)
+        done = frozenset(row["id"] for row in rows if row["done"])
+        return Known(done, frozenset(row["id"] for row in rows) - done)
 
     async def first(self) -> float | None:
         """When the first run of all began; None where there was none yet."""
@@ -101,17 +125,15 @@ class Runs:
             at = await connection.fetchval(queries()["first_run"])
             return None if at is None else at.timestamp()
 
-    async def latest(self) -> tuple[list[RunRow], dict[str, float]]:
-        """The last run of each job, and when each last succeeded."""
+    async def tell(self, job: str, figures: Mapping[str, float]) -> None:
+        """How the run of a job that goes on is: other machines' metrics show it."""
         async with _asking(self._database) as connection:
-            rows = [_row(row) for row in await connection.fetch(queries()["latest_runs"])]
-            successes = await connection.fetch(queries()["latest_successes"])
-            return rows, {row["job"]: row["finished_at"].timestamp() for row in successes}
+            await connection.execute(queries()["figures_of_run"], job, json.dumps(dict(figures)))
 
     async def history(self, job: str | None, limit: int) -> list[RunRow]:
         """The last runs, the newest first."""
         async with _asking(self._database) as connection:
-            return [_row(row) for row in await connection.fetch(queries()["history"], job, limit)]
+            return [_row(row) for row in await connection.fetch(queries()["history"], job, limit, LOCK_CLASS)]
 
 
 @contextlib.asynccontextmanager
@@ -138,6 +160,7 @@ def _row(row: Any) -> RunRow:
         verdict=None if row["verdict"] is None else Verdict(row["verdict"]),
         summary=row["summary"],
         figures=json.loads(row["figures"]),
+        lives=bool(row.get("lives")),
     )
 
 

@@ -7,6 +7,7 @@ next in time for the five minutes of data loss that are promised.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
 from typing import Final
@@ -21,13 +22,16 @@ from ops.backup.programs import find_programs
 from ops.backup.site import Site
 from ops.backup.wal import shown
 from ops.jobs.backup import NOT_SET_UP, UNDER_WAY, chosen, own_backups
-from ops.jobs.job import Job, JobContext, Report, Verdict
+from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.measures import note_figures
+from ops.jobs.runs import Runs
 
 _log: Final = logging.getLogger(__name__)
 
 TELL_SECONDS: Final = 5.0
 """How often metrics are told how it is."""
+RECORD_SECONDS: Final = 60.0
+"""How often ``ops_runs`` is."""
 
 
 async def run(context: JobContext) -> Report:
@@ -87,19 +91,25 @@ def figures_of(progress: Progress, now: float) -> dict[str, float]:
 
 
 async def _tell(progress: Progress, context: JobContext) -> None:
-    """Put it where metrics are scraped from, every few seconds, until it is cancelled."""
+    """Put it where metrics are scraped from, every few seconds, and where other machines look for it, seldom, until it
+    is cancelled."""
     file = measures_file(context.settings.paths.state_dir)
-    told_of = ""
+    told_of, recorded = "", -RECORD_SECONDS
     while True:
         await asyncio.sleep(TELL_SECONDS)
         if not progress.rounds:
             continue
+        figures = figures_of(progress, context.wall())
         try:
-            await asyncio.to_thread(note_figures, file, JOB.name, figures_of(progress, context.wall()))
+            await asyncio.to_thread(note_figures, file, JOB.name, figures)
         except OSError as error:
             if str(error) != told_of:
                 told_of = str(error)
                 _log.warning("the metrics of the log's carrier cannot be written (%s)", error.strerror)
+        if context.database and time.monotonic() - recorded >= RECORD_SECONDS:
+            recorded = time.monotonic()
+            with contextlib.suppress(JobFailed):  # the database is away: the carrier itself tells that
+                await Runs(context.database).tell(JOB.name, figures)
 
 
 def _seconds(text: str) -> float | None:

@@ -16,6 +16,8 @@ import pytest
 from engine import sql
 from engine.errors import ConfigurationError
 from engine.records.writer import migrations
+from ops import tables
+from ops.tables import Made, make_tables, state_of_tables
 from tests.ports import free_port
 from tests.postgres_server import running_postgres
 
@@ -125,11 +127,48 @@ def command(url: str, *words: str) -> subprocess.CompletedProcess[str]:
 async def test_the_command_makes_the_tables_and_tells_how_they_stand(url: str) -> None:
     pending = await asyncio.to_thread(command, url, "status")
     assert (pending.returncode, "pending: records/0001_calls.sql" in pending.stdout) == (3, True)
+    assert "pending: knowledge/0001_articles.sql" in pending.stdout
     made = await asyncio.to_thread(command, url, "migrate")
     assert (made.returncode, "applied records/0001_calls.sql" in made.stdout) == (0, True), made.stderr
     again = await asyncio.to_thread(command, url, "migrate")
     assert again.stdout == "the tables are up to date\n"
     assert (await asyncio.to_thread(command, url, "status")).returncode == 0
+
+
+async def test_the_tables_of_the_domain_are_there(connection: Any) -> None:
+    assert (await make_tables(connection)).lacking == ""
+    assert await connection.fetchval("SELECT count(*) FROM knowledge_articles") == 0
+    found, lacking = await state_of_tables(connection)
+    assert (found.pending, lacking) == ((), "")
+
+
+async def test_a_server_without_pgvector_is_told_and_records_all_the_same(
+    connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(tables, "_AVAILABLE", "SELECT false")
+    made = await make_tables(connection)
+    assert "no pgvector" in made.lacking
+    assert await connection.fetchval("SELECT count(*) FROM calls") == 0
+    found, lacking = await state_of_tables(connection)
+    assert (found.pending, lacking) == ((), made.lacking)
+
+
+async def test_a_user_who_may_not_make_the_extension_is_told(url: str, connection: Any) -> None:
+    await connection.execute("DROP ROLE IF EXISTS plain")
+    await connection.execute("CREATE ROLE plain LOGIN")
+    await connection.execute("GRANT CREATE ON SCHEMA public TO plain")
+    plain = await asyncpg.connect(url.replace("//postgres@", "//plain@"))
+    try:
+        made = await make_tables(plain)
+    finally:
+        await plain.close()
+    assert "have a superuser run CREATE EXTENSION vector" in made.lacking
+    await connection.execute("CREATE EXTENSION vector")
+    plain = await asyncpg.connect(url.replace("//postgres@", "//plain@"))
+    try:
+        assert await make_tables(plain) == Made(("knowledge/0001_articles.sql",))
+    finally:
+        await plain.close()
 
 
 async def test_a_database_that_cannot_be_reached_is_told_without_its_password() -> None:

@@ -39,6 +39,7 @@ SETTINGS = {
     "TRUNKLINE_LLM": "policy",
     "TRUNKLINE_CAPACITY": "2",
     "TRUNKLINE_OPENING_HOURS": "always",
+    "TRUNKLINE_OPS_SCHEDULE": "off",
     "TRUNKLINE_SCRIPTED_TEXTS": "where is my order four two seven one|thank you goodbye",
 }
 
@@ -159,15 +160,33 @@ async def test_who_carries_them_is_killed_in_a_call(house: House, title: str) ->
     assert len(heard) == call["turns"]
 
 
-async def test_what_it_tells_of_itself(house: House) -> None:
-    async def metrics() -> dict[str, float]:
-        async with aiohttp.ClientSession() as session, session.get(f"{house.engine.telephony}/metrics") as answer:
-            lines = [line for line in (await answer.text()).splitlines() if not line.startswith("#")]
-        return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
+async def metrics(house: House) -> dict[str, float]:
+    async with aiohttp.ClientSession() as session, session.get(f"{house.engine.telephony}/metrics") as answer:
+        lines = [line for line in (await answer.text()).splitlines() if not line.startswith("#")]
+    return {line.rpartition(" ")[0]: float(line.rpartition(" ")[2]) for line in lines}
 
+
+async def test_what_a_pod_ran_is_told_without_a_scheduler(house: House) -> None:
+    await fetch(
+        house,
+        "INSERT INTO ops_runs (id, job, trigger, started_at, finished_at, verdict, figures)"
+        " VALUES ('backup-1', 'backup', 'job', to_timestamp(1000), to_timestamp(1030), 'ok', '{\"bytes\": 5}')",
+    )
+
+    async def told() -> bool:
+        found = await metrics(house)
+        return (
+            found.get('trunkline_ops_last_success_timestamp_seconds{job="backup"}') == 1030
+            and found.get('trunkline_ops_figure{job="backup",name="bytes"}') == 5
+        )
+
+    await until(told, 90)
+
+
+async def test_what_it_tells_of_itself(house: House) -> None:
     async def idle() -> dict[str, float] | None:
         try:
-            found = await metrics()
+            found = await metrics(house)
         except aiohttp.ClientError:
             return None
         return found if found.get('trunkline_recorder_depth_events{sink="postgresql"}') == 0 else None

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import kubernetes_validate.utils
 import pytest
 import yaml
 
@@ -32,11 +33,12 @@ ALLOWED: dict[str, Any] = {
         "schedule": str,
         "timeZone": str,
         "concurrencyPolicy": ("Allow", "Forbid", "Replace"),
-        "startingDeadlineSeconds": int,
         "successfulJobsHistoryLimit": int,
         "failedJobsHistoryLimit": int,
         "suspend": bool,
-        "jobTemplate": {"spec": {"backoffLimit": int, "activeDeadlineSeconds": int, "template": dict}},
+        "jobTemplate": {
+            "spec": {"backoffLimit": int, "podFailurePolicy": dict, "activeDeadlineSeconds": int, "template": dict}
+        },
     },
     "Deployment": {
         "replicas": int,
@@ -93,6 +95,39 @@ def test_a_document_for_kubernetes(path: Path, document: dict[str, Any]) -> None
         return
     assert document["spec"]["schedule"] == job.schedule
     assert f"ops.jobs {job.name} --scheduled" in str(document)
+
+
+@pytest.mark.parametrize("version", ["1.27", "1.31", "1.37"])
+def test_kubernetes_itself_takes_them_pods_and_all(version: str) -> None:
+    """By its published schemas, in which a field that it does not know is a fault."""
+    documents = [document for _, document in _documents() if document["kind"] != "RayCronJob"]
+    assert {document["kind"] for document in documents} == {"CronJob", "Deployment"}
+    for document in documents:
+        kubernetes_validate.validate(document, version, strict=True)
+    pod = documents[0]["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+    pod["containers"][0]["volumeMount"] = []
+    with pytest.raises(kubernetes_validate.utils.ValidationError, match="volumeMount"):
+        kubernetes_validate.validate(documents[0], version, strict=True)
+
+
+def test_what_a_restore_check_writes_goes_to_a_volume() -> None:
+    for job in TIMED:
+        pod = cron_job(job)["spec"]["jobTemplate"]["spec"]["template"]["spec"]
+        (container,) = pod["containers"]
+        (work,) = [one["value"] for one in container["env"] if one["name"] == "TRUNKLINE_BACKUP_WORK_DIR"]
+        (mounted,) = [one["name"] for one in container["volumeMounts"] if one["mountPath"] == work]
+        assert {"name": mounted, "emptyDir": {}} in pod["volumes"]
+
+
+def test_what_was_missed_or_killed_is_made_again() -> None:
+    for job in TIMED:
+        spec = cron_job(job)["spec"]
+        assert "startingDeadlineSeconds" not in spec, "a time missed by longer would never be caught up"
+        assert spec["jobTemplate"]["spec"]["backoffLimit"] == 1
+        ignored, ends = spec["jobTemplate"]["spec"]["podFailurePolicy"]["rules"]
+        assert (ignored["action"], ends["action"], ends["onExitCodes"]["values"]) == ("Ignore", "FailJob", [1, 2])
+        timer = deploy_files(JOBS)[FOLDER / "systemd" / f"trunkline-{job.name}.timer"]
+        assert "OnBootSec=5min" in timer
 
 
 def test_the_settings_in_the_documents_are_settings() -> None:

@@ -8,8 +8,9 @@ import pytest
 from prometheus_client import CollectorRegistry, generate_latest
 
 from engine.records.ops_measures import OpsCollector, measures_file, read_measures
+from engine.records.ops_telling import note_elsewhere
 from ops.jobs.job import Report, Verdict
-from ops.jobs.measures import note_begin, note_elsewhere, note_end, note_figures
+from ops.jobs.measures import note_begin, note_end, note_figures
 
 
 def _scraped(file: Path) -> list[str]:
@@ -78,6 +79,18 @@ def test_what_ran_elsewhere_is_told_where_it_is_newer(tmp_path: Path) -> None:
     entry = read_measures(file)["backup"]
     assert (entry["last_run"], entry["last_verdict"], entry["last_success"]) == ("backup-3", "failed", 210.0)
     assert entry["figures"] == {"bytes": 2.0}
+
+
+def test_a_run_that_goes_on_elsewhere_is_told_as_it_goes(tmp_path: Path) -> None:
+    file = measures_file(tmp_path)
+    known = {"last_run": "wal-1", "last_started": 100.0, "last_finished": None, "last_verdict": None}
+    for told, gap in ((130.0, 0.0), (190.0, 1.0), (160.0, 0.0)):
+        note_elsewhere(file, "wal", {**known, "figures": {"told_timestamp": told, "gap": gap}})
+    assert read_measures(file)["wal"] == {
+        "last_run": "wal-1",
+        "last_started": 100.0,
+        "figures": {"told_timestamp": 190.0, "gap": 1.0},
+    }
 
 
 def test_the_carrier_of_the_log_is_told_while_it_runs_and_its_age_grows_on(tmp_path: Path) -> None:

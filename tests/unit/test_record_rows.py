@@ -29,6 +29,7 @@ def test_a_whole_call() -> None:
         (1, "agent", "One moment."),
     ]
     assert [row.interrupted for row in rows.turns] == [False, False, True, False, False, False, False]
+    assert [row.interrupted_at_ms for row in rows.turns] == [None, None, 640, None, None, None, None]
     assert rows.turns[1].confidence == 0.9
     assert rows.turns[1].stages == "{}"
     assert json.loads(rows.turns[2].stages)["first_audio"] == 0.6

@@ -49,15 +49,17 @@ ON CONFLICT DO NOTHING;
 
 -- name: add_turns
 WITH fresh AS (
-    INSERT INTO call_turns (call_id, call_started_at, event_id, at, turn, speaker, text, confidence, stages, interrupted,
-                            model_asked, model_unknown, input_tokens, output_tokens)
+    INSERT INTO call_turns
+        (call_id, call_started_at, event_id, at, turn, speaker, text, confidence, stages, interrupted, interrupted_at_ms,
+         model_asked, model_unknown, input_tokens, output_tokens)
     SELECT new.call_id, new.started_at, new.event_id, new.at, new.turn, new.speaker,
            CASE WHEN calls.erased_at IS NULL THEN new.text END, new.confidence, new.stages::jsonb, new.interrupted,
-           new.asked, new.unknown, new.tokens_in, new.tokens_out
+           new.interrupted_at_ms, new.asked, new.unknown, new.tokens_in, new.tokens_out
     FROM unnest($1::uuid[], $2::timestamptz[], $3::uuid[], $4::timestamptz[], $5::integer[], $6::text[], $7::text[],
-                $8::real[], $9::text[], $10::boolean[], $11::integer[], $12::integer[], $13::bigint[], $14::bigint[])
+                $8::real[], $9::text[], $10::boolean[], $11::integer[], $12::integer[], $13::integer[], $14::bigint[],
+                $15::bigint[])
         AS new (call_id, started_at, event_id, at, turn, speaker, text, confidence, stages, interrupted,
-                asked, unknown, tokens_in, tokens_out)
+                interrupted_at_ms, asked, unknown, tokens_in, tokens_out)
     JOIN calls ON calls.id = new.call_id AND calls.started_at = new.started_at
     ON CONFLICT DO NOTHING
     RETURNING call_id, call_started_at, turn, speaker, interrupted,

@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,8 +19,9 @@ from engine.records.ops_measures import measures_file, read_measures
 from ops.jobs import partitions
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.running import run_job
-from ops.jobs.runs import Run, Runs
+from ops.jobs.runs import Known, Run, Runs
 from tests.integration.operations.site import NOW, Site, with_limit
+from tests.waiting import until
 
 ROOT = Path(__file__).parents[3]
 FINE = Report(Verdict.OK, "three rows", {"rows": [1, 2, 3]}, {"rows": 3})
@@ -154,6 +154,50 @@ async def test_a_run_that_was_killed_is_buried_by_the_next(site: Site, connectio
     assert alive["verdict"] == "ok"
 
 
+async def test_a_run_that_was_killed_is_made_again_once(site: Site, connection: Any) -> None:
+    runs = Runs(site.url)
+    run, now = Run("partitions-night", "schedule"), NOW.timestamp()
+    assert await runs.begin(run, "partitions", now)  # its process is killed: nobody holds the job's lock
+    assert await runs.known([run.id]) == Known(frozenset(), frozenset())
+    ran = await site.ran(_job(), run.id, NOW + timedelta(hours=8))
+    assert ran.report.verdict is Verdict.OK
+    (row,) = await _rows(connection)
+    assert (row["verdict"], row["started_at"]) == ("ok", NOW + timedelta(hours=8))
+    assert json.loads(row["details"]) == {"rows": [1, 2, 3], "begun_again": True}
+    assert await runs.known([run.id]) == Known(frozenset({run.id}), frozenset())
+    assert (await site.ran(_job(), run.id)).report.verdict is Verdict.SKIPPED
+
+
+async def test_a_run_that_kills_its_machine_is_not_made_for_ever(site: Site, connection: Any) -> None:
+    runs = Runs(site.url)
+    run = Run("partitions-night", "schedule")
+    assert [await runs.begin(run, "partitions", NOW.timestamp()) for _ in range(4)] == [True, True, False, False]
+    (row,) = await _rows(connection)
+    assert (row["verdict"], row["summary"]) == ("failed", "its end was never recorded: it was killed twice")
+    assert not await runs.begin(run, "retention", NOW.timestamp()), "another job's run has that name"
+
+
+async def test_a_run_that_was_stopped_is_made_again_once(site: Site) -> None:
+    async def endless(_: JobContext) -> Report:
+        await asyncio.Event().wait()
+        return FINE
+
+    runs, run = Runs(site.url), "partitions-night"
+
+    async def lives() -> bool:
+        return [row.shown for row in await runs.history(None, 1)] == ["runs"]
+
+    for again in (False, True):
+        assert await runs.known([run]) == Known(frozenset(), frozenset())
+        running = asyncio.create_task(site.ran(_job(endless), run))
+        await until(lives)
+        assert (run in (await runs.known([run])).under_way) is not again
+        running.cancel()
+        assert (await running).report.summary == "stopped before it was done"
+    assert (await runs.known([run])).done == {run}
+    assert (await site.ran(_job(), run)).report.verdict is Verdict.SKIPPED
+
+
 async def test_a_database_that_is_away(site: Site) -> None:
     context = site.context()
     gone = type(context)(context.settings, "postgresql://somebody:secret@127.0.0.1:9/records", context.wall)
@@ -257,17 +301,21 @@ async def test_a_process_that_is_killed_holds_nothing(site: Site, connection: An
     blocker = connection.transaction()
     await blocker.start()
     await connection.execute("LOCK TABLE calls_default IN ACCESS SHARE MODE")
-    process = _start(site, "ops.jobs", "partitions", "--id", "partitions-killed")
+    process = _start(site, "ops.jobs", "partitions", "--scheduled")
     for _ in range(300):
         await asyncio.sleep(0.1)
         if await connection.fetchval("SELECT count(*) FROM pg_locks WHERE NOT granted"):
             break
+    (row,) = await Runs(site.url).history(None, 2)
+    assert row.shown == "runs"
     process.kill()
     await _finish(process)
     await blocker.rollback()
-    deadline = time.monotonic() + 30
-    while (ran := await site.ran(partitions.JOB, "partitions-next")).report.verdict is Verdict.SKIPPED:
-        assert time.monotonic() < deadline
-        await asyncio.sleep(0.2)
-    assert ran.report.verdict is Verdict.OK
-    assert [row["verdict"] for row in await _rows(connection)] in (["failed", "ok"], ["ok", "failed"])
+    await until(lambda: _shown(site, "killed"))
+    code, out, err = await _finish(_start(site, "ops.jobs", "partitions", "--scheduled"))
+    assert (code, json.loads(out.splitlines()[-1])["id"]) == (0, row.id), err
+    assert [row["verdict"] for row in await _rows(connection)] == ["ok"]
+
+
+async def _shown(site: Site, verdict: str) -> bool:
+    return [row.shown for row in await Runs(site.url).history(None, 2)] == [verdict]

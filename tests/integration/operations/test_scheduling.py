@@ -10,7 +10,6 @@ from typing import Any
 
 import pytest
 
-from engine.records.ops_measures import measures_file, read_measures
 from ops import scheduling
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.running import Ran, run_job
@@ -74,12 +73,32 @@ async def test_two_schedulers_make_each_run_once(site: Site, connection: Any, tm
         "partitions-2026-11-22T03-10Z",
         *(f"backup-2026-11-22T{at}Z" for at in ("03-30", "04-00", "04-30")),
     }
-    for machine in machines:  # whichever made a run, both tell of it
-        machine.now += timedelta(minutes=2)
-        await machine.scheduler.tick()
-        entries = read_measures(measures_file(machine.site.state_dir))
-        assert entries["partitions"]["last_success"] >= NOW.timestamp()
-        assert entries["backup"]["figures"] == {"rows": 1.0}
+
+
+async def test_a_run_that_was_killed_is_due_again_and_one_that_lives_is_not(site: Site, connection: Any) -> None:
+    made: list[str] = []
+    machine = Machine(site, _jobs(made)[:1])
+    inside, go = asyncio.Event(), asyncio.Event()
+
+    async def slow(_: JobContext) -> Report:
+        inside.set()
+        await go.wait()
+        return Report(Verdict.OK, "")
+
+    elsewhere = Site(site.url, site.state_dir / "elsewhere").context()
+    run = Run("partitions-2026-11-22T03-10Z", "schedule")
+    living = asyncio.create_task(run_job(Job("partitions", "", slow), elsewhere, run))
+    await inside.wait()
+    assert await machine.scheduler.tick() == ()
+    # As the death of its machine leaves it: the lock is free, and no end is recorded.
+    go.set()
+    await living
+    await connection.execute("UPDATE ops_runs SET finished_at = NULL, verdict = NULL")
+    machine.now += timedelta(hours=6)
+    assert [(due.id, due.trigger) for due in await machine.scheduler.tick()] == [(run.id, "catch-up")]
+    machine.now += timedelta(hours=1)
+    assert await machine.scheduler.tick() == ()
+    assert (made, machine.ran[0].report.verdict) == (["partitions"], Verdict.OK)
 
 
 async def test_whatever_the_clock_does_a_run_is_made_once(site: Site, connection: Any) -> None:

@@ -34,6 +34,7 @@ async def test_a_call_becomes_its_rows(database: Any, server: str, outbox: Outbo
     assert (row["ending_reason"], row["order_id"], row["transfer_reason"]) == ("goodbye", "4271", None)
     assert row["ended_at"] > row["started_at"]
     turns = await database.fetch("SELECT * FROM call_turns ORDER BY at, speaker DESC")
+    assert [turn["interrupted_at_ms"] for turn in turns if turn["interrupted"]] == [640]
     assert [(turn["turn"], turn["speaker"]) for turn in turns] == [
         (0, "agent"),
         (1, "caller"),

@@ -102,7 +102,10 @@ def test_speech_interrupts_within_300_ms_and_the_history_ends_with_what_was_hear
             heard = cut.content.split()
             assert heard == words.split()[: len(heard)]
             assert len(heard) == pytest.approx((answer[1] - answer[0]) / 0.4, abs=1.1)
-            assert stage.events_of("turn")[1]["interrupted"] is True
+            turns = stage.events_of("turn")
+            assert turns[1]["interrupted"] is True
+            assert turns[1]["interrupted_at_ms"] == pytest.approx(1000 * (answer[1] - answer[0]), abs=100)
+            assert not [turn for turn in (turns[0], *turns[2:]) if "interrupted_at_ms" in turn]
 
     play(scene)
 
