@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from ops.backup.catalogue import BACKUPS, DUMPS
-from ops.backup.errors import KeyMismatch, ObjectMissing
+from ops.backup.errors import Damaged, KeyMismatch, ObjectMissing
 from ops.backup.sealing import HEADER_BYTES, made_by
 from ops.backup.site import Site, wal_prefix
 from ops.backup.streams import gathered, of_bytes
@@ -100,7 +100,7 @@ async def renew(site: Site, system_id: str) -> list[str]:
     """Close anew, with the present key, what of a cluster no age removes: histories of timelines and the lists of
     erasures. So an earlier key is done with once the backups and the log of its time are gone.
 
-    What the operator should know: of those whose key is not here. Raises Damaged, RepositoryError.
+    What the operator should know: of those whose key is not here, or that are damaged. Raises RepositoryError.
     """
     histories = wal_prefix(system_id)
     names = [
@@ -114,7 +114,7 @@ async def renew(site: Site, system_id: str) -> list[str]:
         if await sealed_with(site, name) != site.key.id:
             try:
                 content = await gathered(site.fetch(name))
-            except KeyMismatch as error:
+            except (Damaged, KeyMismatch) as error:
                 told.append(str(error))
             else:
                 await site.keep(name, of_bytes(content))

@@ -17,7 +17,7 @@ from ops.backup.command import list_backups
 from ops.backup.errors import KeyMismatch
 from ops.backup.fetching import choose
 from ops.backup.restoring import Target, restore
-from ops.backup.rotation import sealed_with, survey
+from ops.backup.rotation import renew, sealed_with, survey
 from ops.backup.sealing import Key
 from ops.backup.site import wal_prefix
 from ops.backup.streams import gathered, of_bytes
@@ -191,3 +191,15 @@ async def test_the_list_of_erasures_is_closed_anew(stage: Stage) -> None:
 def test_an_id_shows_nothing_of_its_key() -> None:
     key = Key(bytes(range(32)))
     assert key.id not in key._bytes.hex()
+
+
+async def test_what_is_damaged_holds_up_no_other_that_is_closed_anew(stage: Stage) -> None:
+    broken, whole = (f"{wal_prefix('4271')}0000000{timeline}.history" for timeline in (8, 9))
+    for name in (broken, whole):
+        await stage.site.keep(name, of_bytes(b"1\t0/3000000\tno recovery target specified\n"))
+    new = rotated(stage)
+    file = stage.folder / broken
+    file.write_bytes(file.read_bytes()[:-1] + b"!")
+    (told,) = await renew(new.site, "4271")
+    assert broken in told
+    assert await sealed_with(new.site, whole) == new.site.key.id
