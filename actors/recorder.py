@@ -47,6 +47,7 @@ class RecorderActor:
         self._task.cancel()
         if self._telling is not None:
             self._telling.cancel()
+            await asyncio.gather(self._telling, return_exceptions=True)
         return bool(done)
 
     async def pid(self) -> int:

@@ -46,6 +46,9 @@ class RunsTeller:
                 await self.tell()
             except _AWAY as error:
                 self._complain(type(error).__name__)
+            except Exception as error:  # the next look comes whatever it was
+                if self._complain(type(error).__name__):
+                    logger.exception("the metrics of jobs that ran elsewhere cannot be told")
             else:
                 self._complain("")
             await self._sleep(TELL_SECONDS)
@@ -63,10 +66,13 @@ class RunsTeller:
         for row in rows:
             await asyncio.to_thread(note_elsewhere, self._file, row["job"], entry_of(row))
 
-    def _complain(self, text: str) -> None:
-        if text and text != self._complaint:
-            logger.warning("the metrics of jobs that ran elsewhere wait: the database cannot be asked (%s)", text)
+    def _complain(self, text: str) -> bool:
+        """Whether it is a new one."""
+        new = bool(text) and text != self._complaint
+        if new:
+            logger.warning("the metrics of jobs that ran elsewhere cannot be brought up to date (%s)", text)
         self._complaint = text
+        return new
 
 
 def entry_of(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -19,10 +19,10 @@ import asyncpg
 
 from engine.errors import ConfigurationError, TrunklineError
 from engine.records.ops_measures import measures_file, read_measures
-from ops.jobs.database import connected
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
+from ops.jobs.lock import JobLock
 from ops.jobs.measures import note_begin, note_end
-from ops.jobs.runs import LOCK_CLASS, STOPPED, Run, Runs
+from ops.jobs.runs import STOPPED, Run, Runs
 
 logger = logging.getLogger(__name__)
 
@@ -88,8 +88,8 @@ async def run_job(job: Job, context: JobContext, run: Run) -> Ran:
     state = context.settings.paths.state_dir
     try:
         with _machine_lock(state / "ops" / f"{job.name}.lock"):
-            async with _database_lock(context.database, job.name):
-                return await _run_locked(job, context, run, measures_file(state))
+            async with _database_lock(context.database, job.name) as lock:
+                return await _run_locked(job, context, run, measures_file(state), lock)
     except _Skip as skip:
         report = Report(Verdict.SKIPPED, str(skip))
     except (JobFailed, OSError) as error:
@@ -107,7 +107,7 @@ def not_begun(job: Job, context: JobContext, run: Run, error: Exception) -> Ran:
     return Ran(run, job.name, report, 0.0, recorded=False)
 
 
-async def _run_locked(job: Job, context: JobContext, run: Run, file: Path) -> Ran:
+async def _run_locked(job: Job, context: JobContext, run: Run, file: Path, lock: JobLock | None) -> Ran:
     """With the locks in hand. Raises _Skip where that run was made before, JobFailed where it cannot be recorded."""
     runs = Runs(context.database) if context.database else None
     started = context.wall()
@@ -115,16 +115,41 @@ async def _run_locked(job: Job, context: JobContext, run: Run, file: Path) -> Ra
     if not begun:
         raise _Skip(f"the run {run.id} was made before")
     note_begin(file, job.name, run.id, started)
-    report = await _bounded(job, context)
-    recorded = runs is not None and await _record_end(runs, run, report, context.wall)
+    if runs is None or lock is None:
+        report, recorded = await _bounded(job, context), False
+    else:
+        async with _keeping(lock, runs, run, started) as taken:
+            report = await _bounded(job, context, taken)
+        recorded = await _record_end(runs, run, report, started, context.wall)
     if runs is not None and not recorded and report.verdict is Verdict.OK:
         report = Report(Verdict.FAILED, f"done, but not recorded: {report.summary}", report.details, report.figures)
     note_end(file, job.name, report, started, context.wall())
     return Ran(run, job.name, report, context.wall() - started, recorded=recorded)
 
 
-async def _bounded(job: Job, context: JobContext) -> Report:
-    """The job's report, or one of what went wrong."""
+@contextlib.asynccontextmanager
+async def _keeping(lock: JobLock, runs: Runs, run: Run, started: float) -> AsyncIterator[asyncio.Task[None]]:
+    """Its lock is kept meanwhile. The task ends where somebody else has it; what runs here is cancelled then."""
+    task = asyncio.current_task()
+    assert task is not None
+    running = True
+
+    def end(keeping: asyncio.Task[None]) -> None:
+        if running and not keeping.cancelled():
+            task.cancel()
+
+    keeping = asyncio.create_task(lock.keep(lambda: runs.is_under_way(run, started)), name=f"lock of {run.id}")
+    keeping.add_done_callback(end)
+    try:
+        yield keeping
+    finally:
+        running = False
+        keeping.cancel()
+        await asyncio.wait([keeping])
+
+
+async def _bounded(job: Job, context: JobContext, taken: asyncio.Task[None] | None = None) -> Report:
+    """The job's report, or one of what went wrong. ``taken`` is done once another run has its place."""
     limit = job.time_limit or None
     try:
         async with asyncio.timeout(limit) as timer:
@@ -133,6 +158,8 @@ async def _bounded(job: Job, context: JobContext) -> Report:
         # Whoever runs this is being stopped: the verdict is still recorded, and the process ends after it.
         if task := asyncio.current_task():
             task.uncancel()
+        if taken is not None and taken.done():
+            return Report(Verdict.FAILED, "ended: the database had lost its lock, and another run has taken its place")
         if limit is None:  # it has no end of its own: to be stopped is how it ends
             return Report(Verdict.OK, "stopped, as a job that goes on is")
         return Report(Verdict.FAILED, "stopped before it was done", {STOPPED: True})
@@ -160,17 +187,16 @@ def _ours(filename: str) -> bool:
     return "site-packages" not in filename and any(part in OURS for part in Path(filename).parts)
 
 
-async def _record_end(runs: Runs, run: Run, report: Report, wall: Callable[[], float]) -> bool:
-    """Whether it could be recorded; the database may have been away for a moment."""
+async def _record_end(runs: Runs, run: Run, report: Report, started: float, wall: Callable[[], float]) -> bool:
+    """Whether it could be recorded; the database may have been away for a moment. Not over another run's row."""
+    now = wall()
     for attempt in range(1, RECORD_TRIES + 1):
         try:
-            await runs.end(run, report, wall())
+            return await runs.end(run, report, started, now)
         except JobFailed as error:
             logger.warning("the end of the run %s is not recorded yet: %s", run.id, error)
             if attempt < RECORD_TRIES:
                 await asyncio.sleep(RECORD_PAUSE)
-        else:
-            return True
     return False
 
 
@@ -199,22 +225,17 @@ def _machine_lock(file: Path) -> Iterator[None]:
 
 
 @contextlib.asynccontextmanager
-async def _database_lock(database: str, job: str) -> AsyncIterator[None]:
-    """One run of a job in the whole site. It belongs to a transaction, so that no pool and no crash can keep it.
-
-    The transaction reads nothing while the job runs: it holds no snapshot, and vacuum is not held up.
-    Raises _Skip where another has it, JobFailed where the database is away.
+async def _database_lock(database: str, job: str) -> AsyncIterator[JobLock | None]:
+    """One run of a job in the whole site; None where there is no database. Raises _Skip where another has it, JobFailed
+    where the database is away.
     """
     if not database:
-        yield
+        yield None
         return
-    async with connected(database) as connection:
-        transaction = connection.transaction()
-        try:
-            await transaction.start()
-            free = await connection.fetchval("SELECT pg_try_advisory_xact_lock($1, hashtext($2))", LOCK_CLASS, job)
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
-            raise JobFailed(f"the records' database failed ({type(error).__name__})") from error
-        if not free:
-            raise _Skip("another run of it is under way")
-        yield
+    lock = JobLock(database, job)
+    if not await lock.take():
+        raise _Skip("another run of it is under way")
+    try:
+        yield lock
+    finally:
+        await lock.close()

@@ -96,13 +96,18 @@ class Runs:
             )
             return row is not None
 
-    async def end(self, run: Run, report: Report, now: float) -> None:
-        """Record how it ended."""
+    async def is_under_way(self, run: Run, started: float) -> bool:
+        """Whether the row of the run that began then has no end yet: nobody has begun it anew, or buried it."""
+        async with _asking(self._database) as connection:
+            return bool(await connection.fetchval(queries()["under_way"], run.id, _moment(started)))
+
+    async def end(self, run: Run, report: Report, started: float, now: float) -> bool:
+        """Record how the run that began then ended; False where its row is another's by now."""
         details = json.dumps(report.details, ensure_ascii=False, default=str)
         if len(details) > LONGEST_DETAILS:
             details = json.dumps({"omitted": f"{len(details)} characters"})
         async with _asking(self._database) as connection:
-            await connection.execute(
+            row = await connection.fetchval(
                 queries()["end_run"],
                 run.id,
                 _moment(now),
@@ -110,7 +115,9 @@ class Runs:
                 report.summary[:LONGEST_SUMMARY],
                 details,
                 json.dumps(dict(report.figures)),
+                _moment(started),
             )
+            return row is not None
 
     async def known(self, ids: Collection[str]) -> Known:
         """Those of ``ids`` that are not to be begun."""

@@ -40,6 +40,7 @@ async def test_a_call_is_recorded_and_its_month_made(version: str, tmp_path: Pat
         assert await count_all(connection) == all_of(1)
         month = f"calls_{datetime.fromtimestamp(BEGAN, UTC):%Y_%m}"
         assert await connection.fetchval(f"SELECT count(*) FROM {month}") == 1
-        assert await connection.fetchval("SHOW server_version_num") >= "150000"
+        number = await connection.fetchval("SHOW server_version_num")
+        assert number.startswith(version if version in HERE else "18")
         await connection.close()
     outbox.close()

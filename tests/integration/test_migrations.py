@@ -153,6 +153,21 @@ async def test_a_server_without_pgvector_is_told_and_records_all_the_same(
     assert (found.pending, lacking) == ((), made.lacking)
 
 
+@pytest.mark.parametrize(
+    "error", [ConfigurationError("the file was changed"), asyncpg.FeatureNotSupportedError("an allow list")]
+)
+async def test_what_hinders_the_knowledge_base_hinders_no_call(
+    connection: Any, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def refused(_: Any) -> list[str]:
+        raise error
+
+    monkeypatch.setattr(tables.knowledge, "migrate", refused)
+    made = await make_tables(connection)
+    assert made.lacking.startswith("no knowledge_articles: ")
+    assert await connection.fetchval("SELECT count(*) FROM calls") == 0
+
+
 async def test_a_user_who_may_not_make_the_extension_is_told(url: str, connection: Any) -> None:
     await connection.execute("DROP ROLE IF EXISTS plain")
     await connection.execute("CREATE ROLE plain LOGIN")
@@ -160,8 +175,10 @@ async def test_a_user_who_may_not_make_the_extension_is_told(url: str, connectio
     plain = await asyncpg.connect(url.replace("//postgres@", "//plain@"))
     try:
         made = await make_tables(plain)
+        found, lacking = await state_of_tables(plain)
     finally:
         await plain.close()
+    assert (found.pending, lacking) == ((), made.lacking), "there is nothing that `migrate` could do"
     assert "have a superuser run CREATE EXTENSION vector" in made.lacking
     await connection.execute("CREATE EXTENSION vector")
     plain = await asyncpg.connect(url.replace("//postgres@", "//plain@"))

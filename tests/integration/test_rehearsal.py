@@ -34,7 +34,6 @@ def test_a_night_that_an_operator_would_sign() -> None:
         "report",
         "endings",
     }
-    jobs |= {"endings"}
     by_hand = {"erasure, by hand", "retention, by hand", "restore as late as can be"}
     assert jobs | by_hand | {"callbacks", "PostgreSQL away", "calls over midnight and after it"} <= steps.keys()
     assert re.fullmatch(r"to be signed: \d+ steps, all as promised", lines[-1])

@@ -15,7 +15,11 @@ RETURNING id;
 UPDATE ops_runs
 SET finished_at = $2, verdict = $3, summary = $4, figures = $6,
     details = $5::jsonb || CASE WHEN details ? 'begun_again' THEN '{"begun_again": true}'::jsonb ELSE '{}' END
-WHERE id = $1;
+WHERE id = $1 AND started_at = $7 AND (finished_at IS NULL OR finished_at = $2)
+RETURNING id;
+
+-- name: under_way
+SELECT EXISTS (SELECT FROM ops_runs WHERE id = $1 AND started_at = $2 AND finished_at IS NULL);
 
 -- name: bury_runs
 -- Whoever holds the job's lock knows that no other run of it lives; one that may still be begun again, the run $3, stays.

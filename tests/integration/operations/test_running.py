@@ -16,10 +16,10 @@ import pytest
 
 from engine.errors import ConfigurationError
 from engine.records.ops_measures import measures_file, read_measures
-from ops.jobs import partitions
+from ops.jobs import lock, partitions
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.running import run_job
-from ops.jobs.runs import Known, Run, Runs
+from ops.jobs.runs import LOCK_CLASS, Known, Run, Runs
 from tests.integration.operations.site import NOW, Site, with_limit
 from tests.waiting import until
 
@@ -175,6 +175,80 @@ async def test_a_run_that_kills_its_machine_is_not_made_for_ever(site: Site, con
     (row,) = await _rows(connection)
     assert (row["verdict"], row["summary"]) == ("failed", "its end was never recorded: it was killed twice")
     assert not await runs.begin(run, "retention", NOW.timestamp()), "another job's run has that name"
+
+
+async def test_a_lock_that_the_server_has_lost_is_taken_again(
+    site: Site, connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lock, "LOOK_SECONDS", 0.05)
+    inside, go = asyncio.Event(), asyncio.Event()
+
+    async def long(_: JobContext) -> Report:
+        inside.set()
+        await go.wait()
+        return FINE
+
+    running = asyncio.create_task(site.ran(_job(long), "partitions-1"))
+    await inside.wait()
+    (before,) = await _holders(connection)
+    assert await connection.fetchval("SELECT pg_terminate_backend($1)", before)
+
+    async def another_connection() -> bool:
+        return await _holders(connection) not in ([], [before])
+
+    await until(another_connection)
+    elsewhere = Site(site.url, site.state_dir.with_name("elsewhere"))
+    assert (await elsewhere.ran(_job(), "partitions-2")).report.summary == "another run of it is under way"
+    go.set()
+    assert (await running).report.verdict is Verdict.OK
+    assert await _holders(connection) == []
+
+
+@pytest.mark.parametrize("other", ["partitions-1", "partitions-2"])
+async def test_a_run_whose_place_another_has_taken_ends_and_does_not_write_over_it(
+    site: Site, connection: Any, monkeypatch: pytest.MonkeyPatch, other: str
+) -> None:
+    """The server lost the lock, and another machine was quicker: the run under the same id, or the next one."""
+    monkeypatch.setattr(lock, "LOOK_SECONDS", 0.2)
+    inside, go = asyncio.Event(), asyncio.Event()
+
+    async def endless(_: JobContext) -> Report:
+        inside.set()
+        await asyncio.Event().wait()
+        return FINE
+
+    async def second(_: JobContext) -> Report:
+        await go.wait()
+        return FINE
+
+    running = asyncio.create_task(site.ran(_job(endless), "partitions-1"))
+    await inside.wait()
+    (before,) = await _holders(connection)
+    assert await connection.fetchval("SELECT pg_terminate_backend($1)", before)
+    await until(lambda: _free(connection))
+    elsewhere = Site(site.url, site.state_dir.with_name("elsewhere"))
+    later = asyncio.create_task(elsewhere.ran(_job(second), other, NOW + timedelta(minutes=5)))
+    first = await running
+    assert (first.report.verdict, first.recorded) == (Verdict.FAILED, False)
+    assert "another run has taken its place" in first.report.summary
+    go.set()
+    assert (await later).report.verdict is Verdict.OK
+    rows = {row["id"]: row["verdict"] for row in await _rows(connection)}
+    assert rows == {"partitions-1": "failed", other: "ok"}
+
+
+async def _holders(connection: Any) -> list[int]:
+    """Server processes that hold the lock of a job."""
+    return [
+        row["pid"]
+        for row in await connection.fetch(
+            "SELECT pid FROM pg_locks WHERE locktype = 'advisory' AND granted AND classid::bigint = $1", LOCK_CLASS
+        )
+    ]
+
+
+async def _free(connection: Any) -> bool:
+    return not await _holders(connection)
 
 
 async def test_a_run_that_was_stopped_is_made_again_once(site: Site) -> None:
