@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import errno
 import fcntl
+import mmap
 import os
 import secrets
 import threading
@@ -21,8 +23,8 @@ from ops.backup.waits import within
 _WRITING: Final = ".writing-"
 """Begins the name of what is not whole yet; a crash may leave one, ``sweep`` removes it."""
 _BLOCK: Final = 1 << 20
-_EARLY: Final = 8 << 20
-"""Bytes after which the system is asked to begin with writing them to the disk."""
+_NOT_DIRECT: Final = (errno.EINVAL, errno.ENOTSUP)
+"""A file system whose files are in memory anyway, or another machine's."""
 T = TypeVar("T")
 Ts = TypeVarTuple("Ts")
 
@@ -145,8 +147,8 @@ class _File:
         self._lock = threading.Lock()
         self._descriptor = -1
         self._closed = False
-        self._written = 0
-        self._on_its_way = 0
+        self._aligned: mmap.mmap | None = None
+        self._direct = hasattr(os, "O_DIRECT")
 
     def create(self, path: Path) -> None:
         """For writing; locked, so that ``sweep`` knows it is in use."""
@@ -172,23 +174,35 @@ class _File:
 
     def write(self, block: bytes) -> None:
         """All of it."""
-        rest = memoryview(block)
         with self._lock:
-            while rest and not self._closed:
-                done = os.write(self._descriptor, rest)
-                self._written += done
-                rest = rest[done:]
-            if not self._closed and self._written - self._on_its_way >= _EARLY:
-                self._to_the_disk()
+            if self._closed or (len(block) == _BLOCK and self._past_the_memory(block)):
+                return
+            rest = memoryview(block)
+            while rest:
+                rest = rest[os.write(self._descriptor, rest) :]
 
-    def _to_the_disk(self) -> None:
-        """Have the system begin to write it out now: ``flush`` then has little to wait for, and what is on the disk
-        leaves the memory to files that others read.
+    def _past_the_memory(self, block: bytes) -> bool:
+        """Write a whole block to the disk itself; whether this file system can. What nobody reads soon would drive out
+        of the memory what others read, and costs more of a core there than all that seals it.
         """
-        with contextlib.suppress(OSError, AttributeError):  # not on every system
-            length = self._written - self._on_its_way
-            os.posix_fadvise(self._descriptor, self._on_its_way, length, os.POSIX_FADV_DONTNEED)
-        self._on_its_way = self._written
+        if not self._direct:
+            return False
+        if self._aligned is None:
+            self._aligned = mmap.mmap(-1, _BLOCK)  # begins with a page, as the disk wants it
+        self._aligned[:] = block
+        try:
+            _set_direct(self._descriptor, on=True)
+            done = os.write(self._descriptor, self._aligned)
+        except OSError as error:
+            if error.errno not in _NOT_DIRECT:
+                raise
+            done = 0
+        finally:
+            _set_direct(self._descriptor, on=False)
+        self._direct = done == _BLOCK
+        if 0 < done < _BLOCK:
+            os.lseek(self._descriptor, -done, os.SEEK_CUR)
+        return self._direct
 
     def flush(self) -> None:
         """To the disk."""
@@ -203,6 +217,14 @@ class _File:
             if self._descriptor >= 0:
                 os.close(self._descriptor)
                 self._descriptor = -1
+            if self._aligned is not None:
+                self._aligned.close()
+                self._aligned = None
+
+
+def _set_direct(descriptor: int, *, on: bool) -> None:
+    flags = fcntl.fcntl(descriptor, fcntl.F_GETFL)
+    fcntl.fcntl(descriptor, fcntl.F_SETFL, flags | os.O_DIRECT if on else flags & ~os.O_DIRECT)
 
 
 def _beginning(path: Path, size: int) -> bytes:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import time
 from collections.abc import AsyncIterator
 
 import aiohttp
@@ -114,28 +115,32 @@ async def test_a_replica_is_lost_while_it_answers(engine: Engine, exchange: Exch
 
 
 async def test_the_ingress_is_lost_and_the_call_goes_on(engine: Engine, exchange: Exchange) -> None:
-    async with Caller(engine.address, exchange) as caller:
-        await caller.wait_for_greeting(10)
-        (ingress,) = processes(engine, "ray::IngressActor")
-        os.kill(ingress, signal.SIGKILL)
-        await caller.speak(SPEECH)
-        await caller.wait_for_answer(10)
-        async with asyncio.timeout(60):
-            while processes(engine, "ray::IngressActor") in ([], [ingress]):  # noqa: ASYNC110 - Ray changes it
-                await asyncio.sleep(0.2)
-        await caller.speak(SPEECH)
-        await caller.wait_for_answer(10)
-        assert max(caller.heard.gaps()) < 0.5
-        # The new ingress takes new calls at the same address, beside the one that was running.
-        async with asyncio.timeout(60):
+    async def taken_again() -> float:
+        """When a new call is answered at the same address."""
+        async with asyncio.timeout(120):
             while True:
                 try:
                     async with Caller(engine.address, exchange) as second:
                         await second.wait_for_greeting(10)
-                        break
+                        return time.monotonic()
                 except Exception:  # not listening yet
-                    await asyncio.sleep(0.5)
+                    await asyncio.sleep(0.2)
+
+    async with Caller(engine.address, exchange) as caller:
+        await caller.wait_for_greeting(10)
+        (ingress,) = processes(engine, "ray::IngressActor")
+        os.kill(ingress, signal.SIGKILL)
+        lost = time.monotonic()
+        taken = asyncio.create_task(taken_again())
+        await caller.speak(SPEECH)
+        await caller.wait_for_answer(10)
+        until = await taken
+        await caller.speak(SPEECH)
+        await caller.wait_for_answer(10)
+        assert processes(engine, "ray::IngressActor") not in ([], [ingress])
         assert caller.ending is None
+        # He did not wait for it: how long that takes is the measure, on a machine that other tests keep busy.
+        assert max(caller.heard.gaps()) < (until - lost) / 3
 
 
 async def test_commands_need_a_token(engine: Engine, exchange: Exchange) -> None:
