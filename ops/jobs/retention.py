@@ -75,8 +75,14 @@ async def run(context: JobContext) -> Report:
         faults = [fault for step in gathering if (fault := await _gather(connection, step, figures))]
         if gathering:
             planned = await _planned(connection, context, now)
-        for name, rows in (await remove_texts(connection, planned.months, before, now)).items():
-            figures[name] = figures.get(name, 0.0) + rows
+        with_words = {}
+        for month in planned.months:
+            if fault := await _remove_waiting_texts(connection, month, before, now, figures):
+                with_words[month.month] = fault
+        faults += with_words.values()
+        if context.settings.retention.export_dir is not None:  # a copy for good would have the words in it
+            free = tuple(each for each in planned.months if each.month not in with_words)
+            planned = replace(planned, months=free)
         report = await _remove_months(connection, context, planned, figures, faults)
         return await _with_beside(connection, context, report, now)
 
@@ -169,6 +175,20 @@ async def _remove_window(connection: Any, start: str, end: datetime, now: dateti
         }
 
 
+async def _remove_waiting_texts(
+    connection: Any, expired: ExpiredMonth, before: datetime, now: datetime, figures: dict[str, float]
+) -> str:
+    """Of a month's tables that wait for their export; what went wrong."""
+    try:
+        for part in expired.parts:
+            if not part.attached:
+                name, rows = await _patiently(remove_texts, connection, part, before, now)
+                figures[name] = figures.get(name, 0.0) + rows
+    except FAULTS as error:
+        return f"words in {expired.month}, which a run before detached: {reason(error)}"
+    return ""
+
+
 async def _remove_months(
     connection: Any, context: JobContext, planned: RetentionPlan, figures: dict[str, float], faults: list[str]
 ) -> Report:
@@ -204,16 +224,26 @@ async def _remove_month(
     connection: Any, context: JobContext, expired: ExpiredMonth, figures: dict[str, float]
 ) -> list[dict[str, Any]]:
     """The files it was exported to. Raises _Held, JobFailed, asyncpg.PostgresError; then the month is still there."""
-    expired = await _under_its_names(connection, expired)
-    await _patiently(_detach, connection, expired)
     folder = context.settings.retention.export_dir
     if folder is None:
+        expired = await _take_off(connection, expired)
         figures["rows"] += await _patiently(_drop, connection, expired, {})
         return []
     async with alone(context.database, ERASURE) as free:
         if not free:  # what it removes would stand in the export, and no more in the table
             raise JobFailed("an erasure is under way: it is exported and dropped by the next run")
-        return await _export_and_drop(connection, expired, folder, figures)
+        try:
+            expired = await _take_off(connection, expired)  # not before: it would be out of sight until the next run
+            return await _export_and_drop(connection, expired, folder, figures)
+        except FAULTS as error:  # alone() would tell its kind and nothing else
+            raise JobFailed(reason(error)) from error
+
+
+async def _take_off(connection: Any, expired: ExpiredMonth) -> ExpiredMonth:
+    """The month as it is named once it is detached. Raises as _under_its_names and _detach do."""
+    expired = await _under_its_names(connection, expired)
+    await _patiently(_detach, connection, expired)
+    return expired
 
 
 async def _export_and_drop(
