@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from engine.records.months import Month, month_of_table
-from engine.records.partitions import PARENTS, Parent, Step, TableFacts, for_values, month_step, quoted
+from engine.records.partitions import PARENTS, Parent, Step, TableFacts, for_values, month_step, quoted, way_out
 
 MARK: Final = "trunkline retention: detached, to be dropped"
 """Comment of a table that was a partition until its time was over, and is not dropped yet."""
@@ -142,13 +142,11 @@ def _foreign(facts: Sequence[TableFacts], last: Mapping[str, datetime]) -> tuple
             lower, upper = each.bounds.lower, each.bounds.upper
             if each.bounds.month is not None:
                 continue
-            split = f"`trunkline ops run partitions --split {each.name}` makes months of it"
+            todo = way_out(table, each)
             if upper is not None and upper <= last[name]:
-                over.append(
-                    f"{each.name} is of no month, had its time on {upper:%Y-%m-%d}, and is not removed: {split}"
-                )
+                over.append(f"{each.name} is of no month, had its time on {upper:%Y-%m-%d}, and is not removed: {todo}")
             elif lower is None or lower < last[name]:
-                in_part.append(f"{each.name} is of no month, and rows in it have had their time: {split}")
+                in_part.append(f"{each.name} is of no month, and rows in it have had their time: {todo}")
     return tuple(over), tuple(in_part)
 
 

@@ -8,15 +8,11 @@ a run that is cut short leaves a smaller partition. Nothing here looks at a cloc
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from engine.errors import ConfigurationError
-from engine.records.months import Month, months
-from engine.records.partitions import Bounds, Parent, Partition, TableFacts, month_step, quoted, within
-
-MOST_MONTHS: Final = 240
-"""Of one partition: one that is longer was made by somebody with another plan, or by a wrong clock."""
+from engine.records.months import Month
+from engine.records.partitions import Parent, Partition, TableFacts, month_step, months_within, quoted, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,38 +54,14 @@ def splits(facts: TableFacts, name: str) -> tuple[Split, ...]:
     partition = next((each for each in facts.partitions if each.name == name), None)
     if partition is None or _is_a_month(facts.parent, partition):
         raise ConfigurationError(f"{facts.parent.table} has no partition of that name that is of no month")
-    lower, upper = _ends(partition)
-    first, last = Month.of(lower), Month.of(upper - timedelta(microseconds=1))
-    if first.until(last) >= MOST_MONTHS:
-        raise ConfigurationError(f"{name} covers more than {MOST_MONTHS} months: it is left as it is")
-    for month in months(first, last):
-        _refuse_hindrance(facts, partition, month)
-    return tuple(_split(facts, name, month, upper) for month in months(first, last))
+    made, upper = months_within(facts, partition)
+    return tuple(_split(facts, name, month, upper) for month in made)
 
 
 def _is_a_month(parent: Parent, partition: Partition) -> bool:
     """With its name: what is left of a year at last is a month by its bounds alone."""
     month = partition.bounds.month
     return month is not None and partition.name == month.table(parent.table)
-
-
-def _ends(partition: Partition) -> tuple[datetime, datetime]:
-    lower, upper = partition.bounds.lower, partition.bounds.upper
-    if partition.detaching:
-        raise ConfigurationError(f"a detach of {partition.name} was begun and not ended: end it first (FINALIZE)")
-    if lower is None or upper is None:
-        raise ConfigurationError(f"{partition.name} has no end on one side: nobody knows how many months it is")
-    return lower.astimezone(UTC), upper.astimezone(UTC)
-
-
-def _refuse_hindrance(facts: TableFacts, partition: Partition, month: Month) -> None:
-    others = [each for each in facts.partitions if each.name != partition.name]
-    across = [each.name for each in others if each.bounds.overlaps(Bounds.of(month))]
-    if across:
-        raise ConfigurationError(f"{month} is not {partition.name}'s alone: {', '.join(across)} has a share in it")
-    table = month.table(facts.parent.table)
-    if table in facts.loose or any(each.name == table for each in facts.partitions):
-        raise ConfigurationError(f"a table {table} is there, and {month} needs that name: rename it first")
 
 
 def _split(facts: TableFacts, name: str, month: Month, upper: datetime) -> Split:

@@ -9,8 +9,8 @@ import asyncpg
 
 from engine.errors import ConfigurationError
 from engine.records.partition_facts import read_facts
-from engine.records.partitions import PARENTS, TableFacts
-from engine.records.splitting import MOST_MONTHS, Split, splits
+from engine.records.partitions import MOST_WITHIN, PARENTS, TableFacts
+from engine.records.splitting import Split, splits
 from ops.jobs.database import DDL_LOCK, LOCK_MS
 from ops.jobs.job import JobFailed
 
@@ -32,7 +32,7 @@ async def split_partition(connection: Any, name: str, *, dry_run: bool) -> tuple
         print("\n".join(sql_of(step) for step in steps))
         return len(steps), 0
     made = moved = 0
-    while made < MOST_MONTHS:
+    while made < MOST_WITHIN:
         step = splits(facts, name)[0]
         moved += await _patiently(connection, step)
         made += 1
