@@ -1,8 +1,9 @@
 """Makes months of a partition that is of none, such as a year's: facts of the catalogue in, SQL out. No I/O.
 
 A month at a time, from its lower end: in one transaction the partition is detached, its rows of the month move into the
-month's table, and both are attached, the partition with what is left of its bounds. So no row is ever out of sight, and
-a run that is cut short leaves a smaller partition. Nothing here looks at a clock.
+month's table, and both are attached, the partition with what is left of its bounds. What is left at last, where it is a
+whole month, only gets that month's name. So no row is ever out of sight, and a run that is cut short leaves a smaller
+partition. Nothing here looks at a clock.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from datetime import datetime
 
 from engine.errors import ConfigurationError
 from engine.records.months import Month
-from engine.records.partitions import Parent, Partition, TableFacts, month_step, months_within, quoted, within
+from engine.records.partitions import Bounds, Parent, Partition, TableFacts, month_step, months_within, quoted, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,11 +35,11 @@ class Split:
     """Locks, takes the partition off, makes the month's table."""
     moves: tuple[Move, ...]
     left: str
-    """Counts the rows that are left in the partition. They must be none where it is dropped."""
+    """Where the partition is dropped: counts the rows that are left in it. They must be none."""
     attach: tuple[str, ...]
-    """The month, and what is left of the partition; or drops it."""
+    """The month, and what is left of the partition, under its month's name where that is one; or drops it."""
     last: bool
-    """Nothing is left of it, and it is dropped."""
+    """Nothing is left of it that is of no month."""
 
     @property
     def statements(self) -> tuple[str, ...]:
@@ -47,7 +48,7 @@ class Split:
 
 
 def splits(facts: TableFacts, name: str) -> tuple[Split, ...]:
-    """The steps that make months of the partition ``name`` and drop it at their end.
+    """The steps that make months of the partition ``name``, until it is the last of them or dropped.
 
     Raises ConfigurationError where that cannot be done, which says what hinders it.
     """
@@ -55,7 +56,8 @@ def splits(facts: TableFacts, name: str) -> tuple[Split, ...]:
     if partition is None or _is_a_month(facts.parent, partition):
         raise ConfigurationError(f"{facts.parent.table} has no partition of that name that is of no month")
     made, upper = months_within(facts, partition)
-    return tuple(_split(facts, name, month, upper) for month in made)
+    steps = made[:-1] if len(made) > 1 and made[-1].end == upper else made
+    return tuple(_split(facts, name, month, upper) for month in steps)
 
 
 def _is_a_month(parent: Parent, partition: Partition) -> bool:
@@ -68,7 +70,8 @@ def _split(facts: TableFacts, name: str, month: Month, upper: datetime) -> Split
     made = month_step(facts, month)
     parent, partition = quoted(facts.parent.table), quoted(name)
     columns, condition = ", ".join(map(quoted, facts.columns)), within(facts.parent, month)
-    last = month.end >= upper
+    rest = Bounds(month.end, upper)
+    dropped, named = month.end >= upper, rest.month
     prepare = (
         # The strongest lock at once: whoever records waits here, and holds nothing that is waited for below.
         f"LOCK TABLE ONLY {parent} IN ACCESS EXCLUSIVE MODE",
@@ -80,19 +83,19 @@ def _split(facts: TableFacts, name: str, month: Month, upper: datetime) -> Split
         f"WITH moved AS (DELETE FROM {partition} WHERE {condition} RETURNING {columns}) "  # noqa: S608
         f"INSERT INTO {quoted(made.name)} ({columns}) SELECT {columns} FROM moved",
     )
-    rest = (
-        f"DROP TABLE {partition}"
-        if last
-        else f"ALTER TABLE {parent} ATTACH PARTITION {partition} FOR VALUES"
+    kept = quoted(named.table(facts.parent.table)) if named else partition
+    attach = (
+        f"ALTER TABLE {parent} ATTACH PARTITION {kept} FOR VALUES"
         f" FROM ('{month.end.isoformat(sep=' ')}') TO ('{upper.isoformat(sep=' ')}')"
     )
+    name_and_attach = (f"ALTER TABLE {partition} RENAME TO {kept}", attach) if named else (attach,)
     return Split(
         facts.parent,
         name,
         month,
         prepare,
         (out, *((Move(made.count, made.move),) if made.move else ())),
-        f"SELECT count(*) FROM {partition}",  # noqa: S608 - quoted
-        (made.attach, rest),
-        last,
+        f"SELECT count(*) FROM {partition}" if dropped else "",  # noqa: S608 - quoted
+        (made.attach, *((f"DROP TABLE {partition}",) if dropped else name_and_attach)),
+        dropped or named is not None,
     )
