@@ -12,7 +12,7 @@ from typing import Any
 
 import asyncpg
 
-from engine.records.months import month_of_table
+from engine.errors import ConfigurationError
 from engine.records.partition_facts import queries
 from engine.records.partitions import PARENTS, quoted
 from engine.records.retention import MARK
@@ -31,15 +31,28 @@ class Waiting:
 
 
 async def waiting(connection: Any) -> list[Waiting]:
-    """Those that retention detached and did not drop yet, or began to detach. Raises asyncpg.PostgresError."""
-    found = []
-    for parent in PARENTS:
-        loose = await connection.fetch(queries()["loose_beside"], parent.table)
-        names = [row["name"] for row in loose if row["comment"] == MARK]
+    """Those that retention detached and did not drop yet, or began to detach, of whatever name.
+
+    Raises ConfigurationError where a name does not tell of which table: whoever asks must not go on as though there
+    were none; asyncpg.PostgresError.
+    """
+    found: dict[str, str] = {}
+    for parent in PARENTS:  # before the marked ones: a detach that is ended between the two is seen in the second
         attached = await connection.fetch(queries()["partitions_of"], parent.table)
-        names += [row["name"] for row in attached if row["detaching"]]
-        found += [Waiting(parent.table, name) for name in names if month_of_table(name, parent.table) is not None]
-    return found
+        found |= {row["name"]: parent.table for row in attached if row["detaching"]}
+    for row in await connection.fetch(queries()["marked"], PARENTS[0].table, MARK):
+        found[row["name"]] = _parent_of(row["name"])
+    return [Waiting(parent, name) for name, parent in found.items()]
+
+
+def _parent_of(name: str) -> str:
+    for parent in PARENTS:
+        if name.startswith(f"{parent.table}_"):
+            return parent.table
+    raise ConfigurationError(
+        f"{name} was detached to be dropped, and its name does not tell of which table: docs/runbooks/partitions.md "
+        "tells how to rename it"
+    )
 
 
 async def fetch_everywhere(connection: Any, parent: str, query: str, *arguments: Any) -> Sequence[Any]:

@@ -14,12 +14,16 @@ from enum import StrEnum
 from itertools import pairwise
 from typing import Final
 
-from engine.records.months import Month, months
+from engine.errors import ConfigurationError
+from engine.records.months import LAST_YEAR, Month, months
 
 MOST_STEPS: Final = 24
 """Months that one run makes for one table; the next run goes on where there are more."""
 LONGEST_GAP: Final = 12
 """Months: a longer hole between two partitions comes from a clock that was wrong, and is told instead of filled."""
+MOST_WITHIN: Final = 240
+"""Months that are made of one partition: one that is longer was made by somebody with another plan, or by a wrong
+clock."""
 SANE_YEARS: Final = range(2020, 2301)
 """A clock that says another year is wrong: nothing is planned."""
 
@@ -254,6 +258,48 @@ def month_step(facts: TableFacts, month: Month) -> Step:
     return Step(facts.parent, month, facts.in_default.get(month, 0), tuple(prepare), count, move, attach)
 
 
+def months_within(facts: TableFacts, partition: Partition) -> tuple[tuple[Month, ...], datetime]:
+    """The months that a partition of none could be made into, and its upper end in UTC.
+
+    Raises ConfigurationError where that cannot be done, which says what hinders it.
+    """
+    name, lower, upper = partition.name, partition.bounds.lower, partition.bounds.upper
+    if partition.detaching:
+        raise ConfigurationError(f"a detach of {name} was begun and not ended: end it first (FINALIZE)")
+    if lower is None or upper is None:
+        raise ConfigurationError(f"{name} has no end on one side: nobody knows how many months it is")
+    upper = upper.astimezone(UTC)
+    end = upper - timedelta(microseconds=1)
+    if end.year > LAST_YEAR:
+        raise ConfigurationError(f"{name} ends after the year {LAST_YEAR}: it is left as it is")
+    first, last = Month.of(lower), Month.of(end)
+    if first.until(last) >= MOST_WITHIN:
+        raise ConfigurationError(f"{name} covers more than {MOST_WITHIN} months: it is left as it is")
+    made = tuple(months(first, last))
+    for month in made:
+        _refuse_hindrance(facts, partition, month)
+    return made, upper
+
+
+def _refuse_hindrance(facts: TableFacts, partition: Partition, month: Month) -> None:
+    others = [each for each in facts.partitions if each.name != partition.name]
+    across = [each.name for each in others if each.bounds.overlaps(Bounds.of(month))]
+    if across:
+        raise ConfigurationError(f"{month} is not {partition.name}'s alone: {', '.join(across)} has a share in it")
+    table = month.table(facts.parent.table)
+    if table in facts.loose or any(each.name == table for each in facts.partitions):
+        raise ConfigurationError(f"a table {table} is there, and {month} needs that name: rename it first")
+
+
+def way_out(facts: TableFacts, partition: Partition) -> str:
+    """What to do with a partition of no month, for the operator."""
+    try:
+        months_within(facts, partition)
+    except ConfigurationError:
+        return "docs/runbooks/partitions.md tells what to do with it"
+    return f"`trunkline ops run partitions --split {partition.name}` makes months of it"
+
+
 def _default_step(facts: TableFacts, notes: list[Note]) -> Step | None:
     """The step that gives a table its default partition: without one, a row of no month's partition is refused."""
     name = f"{facts.parent.table}_default"
@@ -271,11 +317,11 @@ def _default_step(facts: TableFacts, notes: list[Note]) -> Step | None:
 def _hindrance(facts: TableFacts, month: Month, *, serious: bool) -> Note | None:
     """Why a month cannot be made."""
     table = facts.parent.table
-    across = [each.name for each in facts.partitions if each.bounds.overlaps(Bounds.of(month))]
+    across = [each for each in facts.partitions if each.bounds.overlaps(Bounds.of(month))]
     if across:
         text = (
-            f"{month} is covered in part by {', '.join(across)}: its other rows stay in the default partition "
-            f"(`--split {across[0]}` makes months of it)"
+            f"{month} is covered in part by {', '.join(each.name for each in across)}: its other rows stay in the "
+            f"default partition ({way_out(facts, across[0])})"
         )
         return Note(Remark.OVERLAP, table, text, serious)
     if month.table(table) in facts.loose:
@@ -306,9 +352,7 @@ def _findings(facts: TableFacts, oldest: Month, last: Month) -> Iterator[Note]:
         if each.detaching:
             yield Note(Remark.DETACHING, table, f"the detach of {each.name} was not ended: the retention job ends it")
         if each.bounds.month is None:
-            yield Note(
-                Remark.FOREIGN, table, f"{each.name} is of no month of UTC: `--split {each.name}` makes months of it"
-            )
+            yield Note(Remark.FOREIGN, table, f"{each.name} is of no month of UTC: {way_out(facts, each)}")
     known = _known(facts)
     for one, next_one in pairwise(known):
         if one.until(next_one) > LONGEST_GAP:

@@ -11,7 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Final
 
 from engine.records.months import Month, month_of_table
-from engine.records.partitions import Parent, Step, TableFacts, for_values, month_step, quoted
+from engine.records.partitions import PARENTS, Parent, Step, TableFacts, for_values, month_step, quoted, way_out
 
 MARK: Final = "trunkline retention: detached, to be dropped"
 """Comment of a table that was a partition until its time was over, and is not dropped yet."""
@@ -33,6 +33,13 @@ class Part:
     """It can be detached without an exclusive lock; PostgreSQL allows that where there is no default partition."""
     detaching: bool = False
     """Such a detach was begun and not ended."""
+
+    def rename(self, month: Month) -> str:
+        return f"ALTER TABLE {quoted(self.name)} RENAME TO {quoted(month.table(self.parent.table))}"
+
+    def named(self, month: Month) -> Part:
+        """The same under the name of its month."""
+        return replace(self, name=month.table(self.parent.table))
 
     def detach(self) -> str:
         how = " FINALIZE" if self.detaching else " CONCURRENTLY" if self.concurrently else ""
@@ -74,6 +81,9 @@ class RetentionPlan:
     """Of each partition of no month whose time is over, what is to be told: no run removes it."""
     foreign_in_part: tuple[str, ...] = ()
     """The same of those that also hold rows whose time is not over."""
+    nameless: tuple[str, ...] = ()
+    """Of each table that was detached to be dropped and whose name tells no month, what is to be told: no run finds its
+    month."""
 
 
 def plan_retention(
@@ -110,6 +120,16 @@ def plan_retention(
         tuple(ExpiredMonth(month, loose) for month, loose in detached.items() if loose),
         max(0, len(free) - MOST_MONTHS),
         *_foreign(facts, last),
+        _nameless(marked),
+    )
+
+
+def _nameless(marked: Collection[str]) -> tuple[str, ...]:
+    return tuple(
+        f"{name} was detached to be dropped, and its name tells no month: docs/runbooks/partitions.md tells how to "
+        "rename it"
+        for name in sorted(marked)
+        if all(month_of_table(name, parent.table) is None for parent in PARENTS)
     )
 
 
@@ -122,13 +142,11 @@ def _foreign(facts: Sequence[TableFacts], last: Mapping[str, datetime]) -> tuple
             lower, upper = each.bounds.lower, each.bounds.upper
             if each.bounds.month is not None:
                 continue
-            split = f"`trunkline ops run partitions --split {each.name}` makes months of it"
+            todo = way_out(table, each)
             if upper is not None and upper <= last[name]:
-                over.append(
-                    f"{each.name} is of no month, had its time on {upper:%Y-%m-%d}, and is not removed: {split}"
-                )
+                over.append(f"{each.name} is of no month, had its time on {upper:%Y-%m-%d}, and is not removed: {todo}")
             elif lower is None or lower < last[name]:
-                in_part.append(f"{each.name} is of no month, and rows in it have had their time: {split}")
+                in_part.append(f"{each.name} is of no month, and rows in it have had their time: {todo}")
     return tuple(over), tuple(in_part)
 
 

@@ -1,22 +1,19 @@
 """Makes months of a partition that is of none, such as a year's: facts of the catalogue in, SQL out. No I/O.
 
 A month at a time, from its lower end: in one transaction the partition is detached, its rows of the month move into the
-month's table, and both are attached, the partition with what is left of its bounds. So no row is ever out of sight, and
-a run that is cut short leaves a smaller partition. Nothing here looks at a clock.
+month's table, and both are attached, the partition with what is left of its bounds. What is left at last, where it is a
+whole month, only gets that month's name. So no row is ever out of sight, and a run that is cut short leaves a smaller
+partition. Nothing here looks at a clock.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final
+from datetime import datetime
 
 from engine.errors import ConfigurationError
-from engine.records.months import Month, months
-from engine.records.partitions import Bounds, Parent, Partition, TableFacts, month_step, quoted, within
-
-MOST_MONTHS: Final = 240
-"""Of one partition: one that is longer was made by somebody with another plan, or by a wrong clock."""
+from engine.records.months import Month
+from engine.records.partitions import Bounds, Parent, Partition, TableFacts, month_step, months_within, quoted, within
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,11 +35,11 @@ class Split:
     """Locks, takes the partition off, makes the month's table."""
     moves: tuple[Move, ...]
     left: str
-    """Counts the rows that are left in the partition. They must be none where it is dropped."""
+    """Where the partition is dropped: counts the rows that are left in it. They must be none."""
     attach: tuple[str, ...]
-    """The month, and what is left of the partition; or drops it."""
+    """The month, and what is left of the partition, under its month's name where that is one; or drops it."""
     last: bool
-    """Nothing is left of it, and it is dropped."""
+    """Nothing is left of it that is of no month."""
 
     @property
     def statements(self) -> tuple[str, ...]:
@@ -51,20 +48,16 @@ class Split:
 
 
 def splits(facts: TableFacts, name: str) -> tuple[Split, ...]:
-    """The steps that make months of the partition ``name`` and drop it at their end.
+    """The steps that make months of the partition ``name``, until it is the last of them or dropped.
 
     Raises ConfigurationError where that cannot be done, which says what hinders it.
     """
     partition = next((each for each in facts.partitions if each.name == name), None)
     if partition is None or _is_a_month(facts.parent, partition):
         raise ConfigurationError(f"{facts.parent.table} has no partition of that name that is of no month")
-    lower, upper = _ends(partition)
-    first, last = Month.of(lower), Month.of(upper - timedelta(microseconds=1))
-    if first.until(last) >= MOST_MONTHS:
-        raise ConfigurationError(f"{name} covers more than {MOST_MONTHS} months: it is left as it is")
-    for month in months(first, last):
-        _refuse_hindrance(facts, partition, month)
-    return tuple(_split(facts, name, month, upper) for month in months(first, last))
+    made, upper = months_within(facts, partition)
+    steps = made[:-1] if len(made) > 1 and made[-1].end == upper else made
+    return tuple(_split(facts, name, month, upper) for month in steps)
 
 
 def _is_a_month(parent: Parent, partition: Partition) -> bool:
@@ -73,30 +66,12 @@ def _is_a_month(parent: Parent, partition: Partition) -> bool:
     return month is not None and partition.name == month.table(parent.table)
 
 
-def _ends(partition: Partition) -> tuple[datetime, datetime]:
-    lower, upper = partition.bounds.lower, partition.bounds.upper
-    if partition.detaching:
-        raise ConfigurationError(f"a detach of {partition.name} was begun and not ended: end it first (FINALIZE)")
-    if lower is None or upper is None:
-        raise ConfigurationError(f"{partition.name} has no end on one side: nobody knows how many months it is")
-    return lower.astimezone(UTC), upper.astimezone(UTC)
-
-
-def _refuse_hindrance(facts: TableFacts, partition: Partition, month: Month) -> None:
-    others = [each for each in facts.partitions if each.name != partition.name]
-    across = [each.name for each in others if each.bounds.overlaps(Bounds.of(month))]
-    if across:
-        raise ConfigurationError(f"{month} is not {partition.name}'s alone: {', '.join(across)} has a share in it")
-    table = month.table(facts.parent.table)
-    if table in facts.loose or any(each.name == table for each in facts.partitions):
-        raise ConfigurationError(f"a table {table} is there, and {month} needs that name: rename it first")
-
-
 def _split(facts: TableFacts, name: str, month: Month, upper: datetime) -> Split:
     made = month_step(facts, month)
     parent, partition = quoted(facts.parent.table), quoted(name)
     columns, condition = ", ".join(map(quoted, facts.columns)), within(facts.parent, month)
-    last = month.end >= upper
+    rest = Bounds(month.end, upper)
+    dropped, named = month.end >= upper, rest.month
     prepare = (
         # The strongest lock at once: whoever records waits here, and holds nothing that is waited for below.
         f"LOCK TABLE ONLY {parent} IN ACCESS EXCLUSIVE MODE",
@@ -108,19 +83,19 @@ def _split(facts: TableFacts, name: str, month: Month, upper: datetime) -> Split
         f"WITH moved AS (DELETE FROM {partition} WHERE {condition} RETURNING {columns}) "  # noqa: S608
         f"INSERT INTO {quoted(made.name)} ({columns}) SELECT {columns} FROM moved",
     )
-    rest = (
-        f"DROP TABLE {partition}"
-        if last
-        else f"ALTER TABLE {parent} ATTACH PARTITION {partition} FOR VALUES"
+    kept = quoted(named.table(facts.parent.table)) if named else partition
+    attach = (
+        f"ALTER TABLE {parent} ATTACH PARTITION {kept} FOR VALUES"
         f" FROM ('{month.end.isoformat(sep=' ')}') TO ('{upper.isoformat(sep=' ')}')"
     )
+    name_and_attach = (f"ALTER TABLE {partition} RENAME TO {kept}", attach) if named else (attach,)
     return Split(
         facts.parent,
         name,
         month,
         prepare,
         (out, *((Move(made.count, made.move),) if made.move else ())),
-        f"SELECT count(*) FROM {partition}",  # noqa: S608 - quoted
-        (made.attach, rest),
-        last,
+        f"SELECT count(*) FROM {partition}" if dropped else "",  # noqa: S608 - quoted
+        (made.attach, *((f"DROP TABLE {partition}",) if dropped else name_and_attach)),
+        dropped or named is not None,
     )

@@ -41,7 +41,9 @@ async def alone(database: str, job: str) -> AsyncGenerator[bool, None]:
     """
     async with connected(database) as connection, connection.transaction():
         key = zlib.crc32(f"trunkline job {job}".encode())
-        yield await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", key)
+        # To its end: fetchval() leaves a portal open, whose snapshot a concurrent detach would wait for until it gives up.
+        (row,) = await connection.fetch("SELECT pg_try_advisory_xact_lock($1)", key)
+        yield row[0]
 
 
 def refuse_unknown_arguments(job: Job, context: JobContext) -> None:

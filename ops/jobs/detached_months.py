@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any, Final
 
@@ -11,7 +10,7 @@ import asyncpg
 from engine.records.detached import Waiting
 from engine.records.partition_facts import queries, read_facts
 from engine.records.partitions import Parent, month_step
-from engine.records.retention import ExpiredMonth
+from engine.records.retention import ExpiredMonth, Part
 from ops.jobs.database import DDL_LOCK
 from ops.jobs.job import JobFailed
 
@@ -51,18 +50,11 @@ async def _move(connection: Any, parent: Parent, name: str, count: str, move: st
         raise JobFailed(f"{moved} rows were moved to {name} and {seen} were there: taken back")
 
 
-async def remove_texts(
-    connection: Any, months: Iterable[ExpiredMonth], before: datetime, now: datetime
-) -> dict[str, float]:
-    """Remove the words of calls that began before ``before`` from the months' tables that are detached, before they are
-    exported; rows changed, by figure. Nobody records to them, so that each is done at once. Raises
+async def remove_texts(connection: Any, part: Part, before: datetime, now: datetime) -> tuple[str, int]:
+    """Remove the words of calls that began before ``before`` from a month's table that is detached, before it is
+    exported; the figure that counts them, and rows changed. Nobody records to it, so that it is done at once. Raises
     asyncpg.PostgresError."""
-    changed: dict[str, float] = {}
-    texts = dict(TEXTS)
-    for part in (part for month in months for part in month.parts if not part.attached):
-        figure = _FIGURES[part.parent.table]
-        query = Waiting(part.parent.table, part.name).instead(queries()[texts[figure]])
-        status = await connection.execute(query, "-infinity", before, *((now,) if figure == "calls" else ()))
-        name = f"texts_removed.{figure}"
-        changed[name] = changed.get(name, 0.0) + int(status.rpartition(" ")[2])
-    return changed
+    figure = _FIGURES[part.parent.table]
+    query = Waiting(part.parent.table, part.name).instead(queries()[dict(TEXTS)[figure]])
+    status = await connection.execute(query, "-infinity", before, *((now,) if figure == "calls" else ()))
+    return f"texts_removed.{figure}", int(status.rpartition(" ")[2])

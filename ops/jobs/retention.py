@@ -75,8 +75,14 @@ async def run(context: JobContext) -> Report:
         faults = [fault for step in gathering if (fault := await _gather(connection, step, figures))]
         if gathering:
             planned = await _planned(connection, context, now)
-        for name, rows in (await remove_texts(connection, planned.months, before, now)).items():
-            figures[name] = figures.get(name, 0.0) + rows
+        with_words = {}
+        for month in planned.months:
+            if fault := await _remove_waiting_texts(connection, month, before, now, figures):
+                with_words[month.month] = fault
+        faults += with_words.values()
+        if context.settings.retention.export_dir is not None:  # a copy for good would have the words in it
+            free = tuple(each for each in planned.months if each.month not in with_words)
+            planned = replace(planned, months=free)
         report = await _remove_months(connection, context, planned, figures, faults)
         return await _with_beside(connection, context, report, now)
 
@@ -89,11 +95,8 @@ def _trusted(context: JobContext) -> bool:
 
 
 async def _planned(connection: Any, context: JobContext, now: datetime) -> RetentionPlan:
-    facts, marked = [], set()
-    for parent in PARENTS:
-        facts.append(await read_facts(connection, parent, count_default=False))
-        loose = await connection.fetch(queries()["loose_beside"], parent.table)
-        marked |= {row["name"] for row in loose if row["comment"] == MARK}
+    facts = [await read_facts(connection, parent, count_default=False) for parent in PARENTS]
+    marked = {row["name"] for row in await connection.fetch(queries()["marked"], PARENTS[0].table, MARK)}
     held = await _held(connection)
     return plan_retention(facts, marked, held, now, keep_days=_days(context))
 
@@ -172,11 +175,25 @@ async def _remove_window(connection: Any, start: str, end: datetime, now: dateti
         }
 
 
+async def _remove_waiting_texts(
+    connection: Any, expired: ExpiredMonth, before: datetime, now: datetime, figures: dict[str, float]
+) -> str:
+    """Of a month's tables that wait for their export; what went wrong."""
+    try:
+        for part in expired.parts:
+            if not part.attached:
+                name, rows = await _patiently(remove_texts, connection, part, before, now)
+                figures[name] = figures.get(name, 0.0) + rows
+    except FAULTS as error:
+        return f"words in {expired.month}, which a run before detached: {reason(error)}"
+    return ""
+
+
 async def _remove_months(
     connection: Any, context: JobContext, planned: RetentionPlan, figures: dict[str, float], faults: list[str]
 ) -> Report:
     removed, files = [], []
-    faults += planned.foreign
+    faults += [*planned.foreign, *planned.nameless]
     held = list(map(str, planned.held))
     for month in planned.back:
         try:
@@ -194,7 +211,7 @@ async def _remove_months(
             removed.append(str(expired.month))
             figures["months"] += 1
     details: dict[str, Any] = {"removed": removed, "on_hold": held, "left": planned.left, "files": files}
-    details["of_no_month"] = [*planned.foreign, *planned.foreign_in_part]
+    details["of_no_month"] = [*planned.foreign, *planned.foreign_in_part, *planned.nameless]
     details["attached_again"] = [str(each.month) for each in planned.back]
     texts = figures.get("texts_removed.turns", 0) + figures.get("texts_removed.tools", 0)
     summary = f"{len(removed)} months removed, {len(held)} kept on legal hold, {texts:g} texts removed"
@@ -207,15 +224,26 @@ async def _remove_month(
     connection: Any, context: JobContext, expired: ExpiredMonth, figures: dict[str, float]
 ) -> list[dict[str, Any]]:
     """The files it was exported to. Raises _Held, JobFailed, asyncpg.PostgresError; then the month is still there."""
-    await _patiently(_detach, connection, expired)
     folder = context.settings.retention.export_dir
     if folder is None:
+        expired = await _take_off(connection, expired)
         figures["rows"] += await _patiently(_drop, connection, expired, {})
         return []
     async with alone(context.database, ERASURE) as free:
         if not free:  # what it removes would stand in the export, and no more in the table
             raise JobFailed("an erasure is under way: it is exported and dropped by the next run")
-        return await _export_and_drop(connection, expired, folder, figures)
+        try:
+            expired = await _take_off(connection, expired)  # not before: it would be out of sight until the next run
+            return await _export_and_drop(connection, expired, folder, figures)
+        except FAULTS as error:  # alone() would tell its kind and nothing else
+            raise JobFailed(reason(error)) from error
+
+
+async def _take_off(connection: Any, expired: ExpiredMonth) -> ExpiredMonth:
+    """The month as it is named once it is detached. Raises as _under_its_names and _detach do."""
+    expired = await _under_its_names(connection, expired)
+    await _patiently(_detach, connection, expired)
+    return expired
 
 
 async def _export_and_drop(
@@ -230,6 +258,26 @@ async def _export_and_drop(
         files.append({"file": written.file.name, "rows": written.rows, "sha256": written.sha256})
     figures["rows"] += await _patiently(_drop, connection, expired, exported)
     return files
+
+
+async def _under_its_names(connection: Any, expired: ExpiredMonth) -> ExpiredMonth:
+    """The month with each table under its month's name, as it must be before it is detached: then its bounds are gone,
+    and by its name alone the next run finds it.
+
+    Raises _Held, JobFailed where a name is taken, asyncpg.PostgresError.
+    """
+    parts = []
+    for part in expired.parts:
+        named = part.named(expired.month)
+        if part.attached and named != part:
+            if expired.month in await _held(connection):
+                raise _Held
+            if await connection.fetchval("SELECT to_regclass($1)", quoted(named.name)) is not None:
+                raise JobFailed(f"{part.name} is to be {named.name}, and a table of that name is there: rename that")
+            # A statement alone: it waits for readers of this table, and holds no other meanwhile.
+            await _patiently(connection.execute, part.rename(expired.month))
+        parts.append(named)
+    return replace(expired, parts=tuple(parts))
 
 
 async def _detach(connection: Any, expired: ExpiredMonth) -> None:
@@ -311,8 +359,10 @@ def _dry(
             print(f"-- {due[name]} rows, an hour of calls at a time\n{text.replace('$3', 'now()')};")
     for expired in planned.months:
         lines = [f"SET LOCAL lock_timeout = {LOCK_MS}", "LOCK TABLE legal_holds IN SHARE MODE"]
-        lines += [line for part in expired.parts if part.attached for line in (part.detach(), part.mark())]
-        drops = [part.drop() for part in expired.parts]
+        parts = [part.named(expired.month) for part in expired.parts]
+        lines += [part.rename(expired.month) for part in expired.parts if part not in parts]
+        lines += [line for part in parts if part.attached for line in (part.detach(), part.mark())]
+        drops = [part.drop() for part in parts]
         print("\n".join([f"-- {expired.month}", "BEGIN;", *(f"{line};" for line in lines), "COMMIT;"]))
         print("-- exported here, where TRUNKLINE_RETENTION_EXPORT_DIR is set\nBEGIN;")
         print("\n".join([*(f"{line};" for line in drops), "COMMIT;"]))
@@ -321,14 +371,15 @@ def _dry(
         "on_hold": list(map(str, planned.held)),
         "texts": due,
         "beside": beside,
-        "of_no_month": [*planned.foreign, *planned.foreign_in_part],
+        "of_no_month": [*planned.foreign, *planned.foreign_in_part, *planned.nameless],
     }
     for name, rows in beside.items():
         if rows:
             print(f"-- {rows} {name.replace('_', ' ')}")
             print("-- lines of a file" if name == "dead_letters" else statement_of(name, terms[name]))
-    summary = "; ".join([f"{len(planned.months)} months would be removed", *planned.foreign])
-    return Report(Verdict.FAILED if planned.foreign else Verdict.OK, summary, details)
+    faults = [*planned.foreign, *planned.nameless]
+    summary = "; ".join([f"{len(planned.months)} months would be removed", *faults])
+    return Report(Verdict.FAILED if faults else Verdict.OK, summary, details)
 
 
 JOB: Final = Job(

@@ -9,8 +9,8 @@ import asyncpg
 
 from engine.errors import ConfigurationError
 from engine.records.partition_facts import read_facts
-from engine.records.partitions import PARENTS, TableFacts
-from engine.records.splitting import MOST_MONTHS, Split, splits
+from engine.records.partitions import MOST_WITHIN, PARENTS, TableFacts
+from engine.records.splitting import Split, splits
 from ops.jobs.database import DDL_LOCK, LOCK_MS
 from ops.jobs.job import JobFailed
 
@@ -21,7 +21,7 @@ _BUSY: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
 
 
 async def split_partition(connection: Any, name: str, *, dry_run: bool) -> tuple[int, int]:
-    """Months that were made of the partition ``name``, and rows moved into them. ``dry_run``: print the SQL.
+    """Tables that were made of the partition ``name``, and rows moved into them. ``dry_run``: print the SQL.
 
     Raises ConfigurationError where it is no such partition or cannot be split, JobFailed where a row would be lost,
     asyncpg.PostgresError. What was done until then stays done, and asked again it goes on.
@@ -32,7 +32,7 @@ async def split_partition(connection: Any, name: str, *, dry_run: bool) -> tuple
         print("\n".join(sql_of(step) for step in steps))
         return len(steps), 0
     made = moved = 0
-    while made < MOST_MONTHS:
+    while made < MOST_WITHIN:
         step = splits(facts, name)[0]
         moved += await _patiently(connection, step)
         made += 1
@@ -73,7 +73,7 @@ async def _apply(connection: Any, step: Split) -> int:
             moved.append(int((await connection.execute(each.move)).rpartition(" ")[2]))
             if moved[-1] != seen:
                 raise JobFailed(f"{moved[-1]} rows of {step.month} were moved and {seen} were there: taken back")
-        if step.last and (left := await connection.fetchval(step.left)):
+        if step.left and (left := await connection.fetchval(step.left)):
             raise JobFailed(f"{left} rows of {step.partition} are of none of its months: taken back")
         for statement in step.attach:
             await connection.execute(statement)

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 
+from engine.errors import ConfigurationError
 from engine.records.months import Month, months
 from engine.records.partitions import (
     LONGEST_GAP,
@@ -24,13 +25,14 @@ from engine.records.partitions import (
     months_ahead,
     plan,
 )
+from engine.records.splitting import splits
 
 CALLS = PARENTS[0]
 COLUMNS = ("id", "started_at")
 FORBIDDEN = re.compile(r"\b(DROP|DETACH|TRUNCATE|UPDATE)\b(?! EXCLUSIVE)")
 _SLOW = [HealthCheck.too_slow, HealthCheck.data_too_large]
 MANY, HALF = (settings(max_examples=number, suppress_health_check=_SLOW) for number in (5_000, 2_500))
-"""10,000 cases in all three."""
+"""10,000 cases in the first three."""
 
 # A few seconds around the turns of months and years, leap days among them, and any other moment.
 _EDGES = st.builds(
@@ -220,6 +222,22 @@ def test_clock_jumps(now: datetime, ahead: int, keep: int, drawn: bytes) -> None
         assert len(facts.partitions) - len(before.partitions) <= ahead + 2 + mended + LONGEST_GAP * near
 
 
+@pytest.mark.timeout(600)
+@HALF
+@given(situations())
+def test_a_split_is_named_where_it_is_taken_and_nowhere_else(situation: tuple[TableFacts, datetime, int, int]) -> None:
+    facts, now, ahead, keep = situation
+    told = plan(facts, now, ahead=ahead, keep_days=keep).notes
+    for note in told:
+        named = re.search(r"--split (\w+)", note.text)
+        if named:
+            assert splits(facts, named[1])
+        elif note.remark is Remark.FOREIGN:
+            assert "docs/runbooks/partitions.md" in note.text
+            with pytest.raises(ConfigurationError):
+                splits(facts, note.text.split()[0])
+
+
 def _table(*have: Month, rows: dict[Month, int] | None = None) -> TableFacts:
     partitions = tuple(Partition(month.table("calls"), Bounds.of(month)) for month in have)
     return TableFacts(CALLS, partitions, "calls_default", COLUMNS, rows or {})
@@ -301,6 +319,28 @@ def test_an_overlap_with_a_month_that_is_needed_is_serious() -> None:
     made = plan(TableFacts(CALLS, (odd,), "calls_default", COLUMNS), NOW, ahead=3, keep_days=365)
     assert "2026-12" not in [str(step.month) for step in made.steps]
     assert (Remark.OVERLAP, True) in [(note.remark, note.serious) for note in made.notes]
+
+
+@pytest.mark.parametrize(
+    ("bounds", "loose"),
+    [
+        (Bounds(None, datetime(2026, 12, 20, tzinfo=UTC)), ""),
+        (Bounds(datetime(2026, 12, 10, tzinfo=UTC), None), ""),
+        (Bounds(datetime(2026, 12, 10, tzinfo=UTC), datetime(9999, 6, 1, tzinfo=UTC)), ""),
+        (Bounds(datetime(2006, 12, 10, tzinfo=UTC), datetime(2026, 12, 20, tzinfo=UTC)), ""),
+        (Bounds(datetime(2026, 12, 10, tzinfo=UTC), datetime(2027, 1, 1, tzinfo=UTC)), "calls_2026_12"),
+    ],
+)
+def test_what_cannot_be_split_is_sent_to_the_runbook(bounds: Bounds, loose: str) -> None:
+    facts = TableFacts(CALLS, (Partition("odd", bounds),), "calls_default", COLUMNS, loose=frozenset({loose}))
+    notes = plan(facts, NOW, ahead=3, keep_days=365).notes
+    assert {note.remark for note in notes} >= {Remark.FOREIGN, Remark.OVERLAP}
+    for note in notes:
+        if note.remark in (Remark.FOREIGN, Remark.OVERLAP):
+            assert "--split" not in note.text
+            assert "docs/runbooks/partitions.md" in note.text
+    with pytest.raises(ConfigurationError):
+        splits(facts, "odd")
 
 
 def test_a_name_that_is_taken_is_told() -> None:

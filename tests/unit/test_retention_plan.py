@@ -134,6 +134,28 @@ def test_each_table_has_a_term_of_its_own() -> None:
     assert [part.name for part in detached.back[0].parts] == ["calls_2026_03"]
 
 
+@pytest.mark.parametrize(
+    ("lower", "names", "split"),
+    [
+        (datetime(2024, 1, 1, tzinfo=UTC), frozenset[str](), True),
+        (datetime(2024, 1, 1, tzinfo=UTC), frozenset({"calls_2024_12"}), False),
+        (datetime(2004, 1, 1, tzinfo=UTC), frozenset[str](), False),
+        (None, frozenset[str](), False),
+    ],
+)
+@pytest.mark.parametrize("keep", [365, 800])
+def test_a_split_is_named_where_it_is_taken(
+    lower: datetime | None, names: frozenset[str], keep: int, *, split: bool
+) -> None:
+    odd = Partition("calls_odd", Bounds(lower, datetime(2025, 1, 1, tzinfo=UTC)))
+    facts = TableFacts(PARENTS[0], (odd,), "calls_default", loose=names)
+    planned = plan_retention([facts], (), (), NOW, keep_days=_days(keep))
+    (told,) = planned.foreign or planned.foreign_in_part
+    assert bool(planned.foreign) == (keep == 365)
+    assert ("--split calls_odd" in told) == split
+    assert ("docs/runbooks/partitions.md" in told) != split
+
+
 def test_what_a_default_partition_kept_too_long_is_gathered() -> None:
     (facts, *_) = _facts({Month(2026, 11)})
     rows = {Month(1970, 1): 2, Month(2025, 9): 3, Month(2025, 10): 1, Month(2026, 2): 9}

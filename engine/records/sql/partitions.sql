@@ -13,12 +13,21 @@ WHERE attrelid = to_regclass($1) AND attnum > 0 AND NOT attisdropped AND attgene
 ORDER BY attnum;
 
 -- name: loose_beside
-SELECT c.relname AS name, obj_description(c.oid, 'pg_class') AS comment
+SELECT c.relname AS name
 FROM pg_class c
 WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass($1))
   AND c.relkind IN ('r', 'p', 'v', 'm', 'f', 'S', 'i')
   AND starts_with(c.relname, $1 || '_')
   AND NOT EXISTS (SELECT FROM pg_inherits i WHERE i.inhrelid = c.oid AND i.inhparent = to_regclass($1));
+
+-- name: marked
+-- Tables with the comment $2 in the schema of $1 that are no partitions.
+SELECT c.relname AS name
+FROM pg_class c
+WHERE c.relnamespace = (SELECT relnamespace FROM pg_class WHERE oid = to_regclass($1))
+  AND c.relkind IN ('r', 'p') AND NOT c.relispartition
+  AND obj_description(c.oid, 'pg_class') = $2
+ORDER BY c.relname;
 
 -- name: held_months
 -- Months with a call on legal hold, by what the hold says and by what the call says.

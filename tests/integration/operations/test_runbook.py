@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from engine.records.months import Month
+from engine.records.retention import MARK
 from tests.integration.operations.site import Site, add_call, counts, partitions
 
 RUNBOOK = (Path(__file__).parents[3] / "docs/runbooks/partitions.md").read_text(encoding="utf-8")
@@ -129,6 +130,19 @@ async def test_a_call_stands_in_a_detached_month_and_in_the_default_partition(si
     await connection.execute("CREATE TABLE calls_2025_09 AS SELECT * FROM calls_default")
     (row,) = await _sql(connection, "twice")
     assert row["id"] == call
+
+
+async def test_a_detached_table_tells_no_month(site: Site, connection: Any) -> None:
+    at = datetime(2024, 12, 5, tzinfo=UTC)
+    await add_call(connection, at)
+    await connection.execute("CREATE TABLE calls_y2024 (LIKE calls INCLUDING ALL)")
+    await connection.execute(f"COMMENT ON TABLE calls_y2024 IS '{MARK}'")
+    await connection.execute("INSERT INTO calls_y2024 SELECT * FROM calls_default")
+    assert [row["relname"] for row in await _sql(connection, "nameless")] == ["calls_y2024"]
+    assert [tuple(row) for row in await _sql(connection, "month")] == [(at, at)]
+    await _sql(connection, "rename-month")
+    assert await _sql(connection, "nameless") == []
+    assert await connection.fetchval("SELECT obj_description('calls_2024_12'::regclass)") == MARK
 
 
 def test_every_command_was_run() -> None:

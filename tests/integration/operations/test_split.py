@@ -36,7 +36,7 @@ async def test_a_year_becomes_its_months(year: Site, connection: Any) -> None:
     before = await connection.fetch("SELECT * FROM calls ORDER BY started_at, id")
     report = await _split(year, "calls_y2024")
     assert report.verdict is Verdict.OK, report.summary
-    assert report.figures["moved_by_split"] == 6
+    assert report.figures["moved_by_split"] == 5  # its last month stays where it is, and gets its name
     assert await connection.fetchval("SELECT to_regclass('calls_y2024')") is None
     assert [name for name in await partitions(connection, "calls") if name.startswith("calls_2024")] == YEAR
     assert await connection.fetch("SELECT * FROM calls ORDER BY started_at, id") == before
@@ -65,8 +65,33 @@ async def test_a_run_that_is_cut_short_leaves_every_row_in_sight_and_is_gone_on_
     bound = "SELECT pg_get_expr(relpartbound, oid) FROM pg_class WHERE relname = 'calls_y2024'"
     assert "FROM ('2024-03-01 00:00:00+00') TO ('2025-01-01 00:00:00+00')" in await connection.fetchval(bound)
     again = await _split(year, "calls_y2024")
-    assert (again.verdict, again.figures["moved_by_split"]) == (Verdict.OK, 2)
+    assert (again.verdict, again.figures["moved_by_split"]) == (Verdict.OK, 1)
     assert await connection.fetchval("SELECT count(*) FROM calls") == 6
+
+
+async def test_what_is_left_at_last_has_the_name_of_its_month(
+    year: Site, connection: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def cut(connected: Any, step: Any) -> int:
+        if step.month.month == 12:
+            raise JobFailed("the power was cut")
+        return await real(connected, step)
+
+    real = split_partition._apply
+    monkeypatch.setattr(split_partition, "_apply", cut)
+    report = await _split(year, "calls_y2024")
+    assert report.verdict is Verdict.OK, report.summary
+    assert [name for name in await partitions(connection, "calls") if name.startswith("calls_")][:12] == YEAR
+    assert await connection.fetchval("SELECT count(*) FROM ONLY calls_2024_12") == 1
+
+
+async def test_a_month_under_another_name_gets_its_own(site: Site, connection: Any) -> None:
+    await _partition(connection, "calls_y2024", "'2024-12-01 00:00+00'", "'2025-01-01 00:00+00'")
+    await add_call(connection, BORDERS[1])
+    report = await _split(site, "calls_y2024")
+    assert report.verdict is Verdict.OK, report.summary
+    assert await connection.fetchval("SELECT count(*) FROM ONLY calls_2024_12") == 1
+    assert await connection.fetchval("SELECT to_regclass('calls_y2024')") is None
 
 
 async def test_what_begins_and_ends_within_months_takes_their_other_rows_from_the_default_partition(
