@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import json
 import sys
 import tempfile
 import uuid
@@ -17,7 +18,10 @@ import pytest
 
 from engine.config import Settings
 from engine.config.sections import PathSettings
+from engine.records.months import Month
 from engine.records.outbox import Outbox
+from engine.records.partition_facts import read_facts
+from engine.records.partitions import PARENTS, month_step
 from engine.records.recorder import Recorder
 from ops.caller import Caller
 from ops.jobs import endings
@@ -176,3 +180,39 @@ async def test_an_end_is_not_told_twice(database: Any, server: str, outbox: Outb
         await written(outbox, sink, count + 1)
     row = await call_of(database, call.id)
     assert (row["ending_reason"], row["cost"]) == ("goodbye", '{"stt": 1}')
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """Rows of calls that a plan, run with ANALYZE, took into its hands, whether they were of use or not."""
+    own = 0
+    if plan.get("Relation Name", "").startswith("calls") and plan["Node Type"] != "ModifyTable":
+        own = int((plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"])
+    return own + sum(rows_read(each) for each in plan.get("Plans", ()))
+
+
+@pytest.mark.parametrize("query", ["close_lost_calls", "lost_calls"])
+async def test_calls_that_have_an_end_are_not_read_for_it(database: Any, query: str) -> None:
+    now, day = datetime(2026, 11, 22, 12, tzinfo=UTC), timedelta(days=1)
+    async with rolled_back(database):
+        for statement in month_step(await read_facts(database, PARENTS[0]), Month.of(now)).statements:
+            await database.execute(statement)  # a month of its own; those before are in the default partition
+        await database.execute(
+            "INSERT INTO calls (id, started_at, ended_at, ending_reason)"
+            " SELECT gen_random_uuid(), $1::timestamptz - number * interval '10 minutes',"
+            " CASE WHEN number % 2000 <> 7 THEN $1 END, 'goodbye' FROM generate_series(1, 5000) number",
+            now,
+        )
+        await database.execute("ANALYZE calls")
+        text = "EXPLAIN (ANALYZE, FORMAT JSON) " + endings._queries()[query]
+        (told,) = json.loads(await database.fetchval(text, now - 40 * day, now))
+    assert 0 < rows_read(told["Plan"]) < 50
+
+
+@contextlib.asynccontextmanager
+async def rolled_back(database: Any) -> AsyncIterator[None]:
+    transaction = database.transaction()
+    await transaction.start()
+    try:
+        yield
+    finally:
+        await transaction.rollback()
