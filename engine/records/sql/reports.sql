@@ -31,9 +31,11 @@ WHERE started_at = $1 AND id = $2 AND quality IS NULL;
 SELECT DISTINCT playbook FROM calls WHERE started_at >= $1 AND started_at < $2 ORDER BY playbook;
 
 -- name: made_from
--- How much was recorded of each day. $1 from, $2 to, $3 time zone, $4 playbooks.
+-- How much was recorded of each day. $1 from, $2 to, $3 time zone, $4 playbooks. The end of a lost call may still be
+-- replaced by its own, or move: nothing else changes in number then.
 WITH day_calls AS (
-    SELECT id, started_at, playbook, (started_at AT TIME ZONE $3)::date AS day, ended_at, quality_score, outcome, cost
+    SELECT id, started_at, playbook, (started_at AT TIME ZONE $3)::date AS day, ended_at, quality_score, outcome, cost,
+           CASE WHEN ending_reason = 'engine_lost' THEN extract(epoch FROM ended_at - started_at) END AS lost_seconds
     FROM calls
     WHERE started_at >= $1 AND started_at < $2 AND playbook = ANY($4::text[])
 ), day_turns AS (
@@ -49,7 +51,8 @@ WITH day_calls AS (
 )
 SELECT day, playbook, count(*) AS calls, count(ended_at) AS ended, count(outcome) AS outcomes,
        count(quality_score) AS scored, count(*) FILTER (WHERE cost <> '{}') AS priced,
-       coalesce(max(turns), 0) AS turns, coalesce(max(tools), 0) AS tools
+       coalesce(max(turns), 0) AS turns, coalesce(max(tools), 0) AS tools,
+       count(lost_seconds) AS lost, coalesce(sum(lost_seconds), 0)::bigint AS lost_seconds
 FROM day_calls LEFT JOIN day_turns USING (day, playbook) LEFT JOIN day_tools USING (day, playbook)
 GROUP BY day, playbook
 ORDER BY day, playbook;

@@ -33,6 +33,8 @@ from tests.unit.dialogue.stage import SPEECH
 pytestmark = pytest.mark.timeout(180)
 
 HOUR = timedelta(hours=1)
+COUNTED = "UPDATE calls SET cost = '{\"stt\": 1}', quality = '{}', quality_score = 0.5"
+"""As prices and scores stand in a call's row when the jobs have been at it."""
 
 
 @dataclasses.dataclass
@@ -153,12 +155,14 @@ async def test_the_end_that_a_call_tells_itself_stands_whenever_it_comes(
         await written(outbox, sink, count)
         assert (await end_lost(server, now)).figures == {"ended": 1}
         first = await call_of(database, call.id)
-        await database.execute("UPDATE calls SET cost = '{\"stt\": 1}', quality = '{}', quality_score = 0.5")
+        await database.execute(COUNTED)
         count += append(outbox, [late])
         await written(outbox, sink, count)
         assert (await end_lost(server, now)).figures == {"ended": 1}, "it went on longer than was known"
         second = await call_of(database, call.id)
         assert second["ended_at"] > first["ended_at"]
+        assert (second["cost"], second["quality"], second["quality_score"]) == ("{}", None, None), "and costs more"
+        await database.execute(COUNTED)
         count += append(outbox, [end, end])
         await written(outbox, sink, count)
     told = await call_of(database, call.id)
@@ -167,6 +171,29 @@ async def test_the_end_that_a_call_tells_itself_stands_whenever_it_comes(
     assert (told["cost"], told["quality"], told["quality_score"]) == ("{}", None, None), "counted and scored anew"
     assert (await end_lost(server, now)).figures == {"ended": 0}
     assert (await call_of(database, call.id))["ended_at"] == told["ended_at"]
+
+
+@pytest.mark.parametrize("gone", ["text_removed_at", "erased_at"])
+async def test_what_cannot_be_priced_again_keeps_its_price(
+    database: Any, server: str, outbox: Outbox, gone: str
+) -> None:
+    call = RecordedCall()
+    now = datetime.fromtimestamp(call.began, UTC) + 2 * HOUR
+    sink = database_sink(server, outbox)
+    async with recording(outbox, sink):
+        count = append(outbox, [call.call(), call.turn(0, "", "Good day.")])
+        await written(outbox, sink, count)
+        await end_lost(server, now)
+        await database.execute(f"{COUNTED}, {gone} = now()")
+        count += append(outbox, [call.turn(1, "my order", "It is on its way.")])
+        await written(outbox, sink, count)
+        assert (await end_lost(server, now)).figures == {"ended": 1}
+        moved = await call_of(database, call.id)
+        count += append(outbox, [call.ended()])
+        await written(outbox, sink, count)
+    told = await call_of(database, call.id)
+    assert (moved["ending_reason"], told["ending_reason"]) == ("engine_lost", "goodbye")
+    assert (moved["cost"], told["cost"]) == ('{"stt": 1}', '{"stt": 1}')
 
 
 async def test_an_end_is_not_told_twice(database: Any, server: str, outbox: Outbox) -> None:

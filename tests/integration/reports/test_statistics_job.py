@@ -105,6 +105,23 @@ async def test_so_is_one_whose_calls_were_scored_since(connection: Any, context:
     assert set(figures["quality"]["criteria"]) >= {"greeted", "resolved", "concise"}
 
 
+async def test_so_is_one_whose_lost_call_told_its_end_late(connection: Any, context: Context) -> None:
+    lost = call("lost", MONDAY, outcome="failed", ending_reason="engine_lost", next=None).says("Hello?", "Hello.")
+    await insert(connection, [lost])
+    await statistics.JOB.run(context(NOW))
+    again = await statistics.JOB.run(context(NOW))
+    await connection.execute("UPDATE calls SET ended_at = ended_at + interval '1 minute'")  # as "endings" moves it
+    moved = await statistics.JOB.run(context(NOW))
+    (figures,) = (await stored(connection)).values()
+    assert (again.figures["days"], moved.figures["days"]) == (0, 1)
+    assert (figures["calls"]["seconds"], figures["endings"]) == (180.0, {"engine_lost": 1})
+    await connection.execute("UPDATE calls SET outcome = 'resolved', ending_reason = 'goodbye', next = 'hangup'")
+    assert (await statistics.JOB.run(context(NOW))).figures["days"] == 1
+    (figures,) = (await stored(connection)).values()
+    assert (figures["outcomes"], figures["endings"]) == ({"resolved": 1}, {"goodbye": 1})
+    assert "lost" not in figures["made_from"], "days without one are known as they were before"
+
+
 async def test_figures_outlive_their_calls(connection: Any, context: Context) -> None:
     await insert(connection, list(some_calls(5, MONDAY, 2, 20)))
     await statistics.JOB.run(context(NOW))
