@@ -60,7 +60,8 @@ ORDER BY day, playbook;
 -- name: price_calls
 -- Of the calls that began from $1 to $2 and were over at $3: $4 a minute of telephony, $5 a minute of recognition, $6
 -- 1,000 characters that were heard, $7 a million tokens that models read and $8 that they wrote; 0: not counted. A call
--- is priced once. Tokens that nobody told are in no amount: where none were told there is no part "llm".
+-- is priced once. Tokens that nobody told are in no amount: where none were told there is no part "llm", and a call that
+-- would have no part at all is left as it is.
 UPDATE calls SET cost = jsonb_strip_nulls(jsonb_build_object(
     'telephony', CASE WHEN $4::float8 > 0 THEN round((used.minutes * $4::float8)::numeric, 6) END,
     'stt', CASE WHEN $5::float8 > 0 THEN round((used.minutes * $5::float8)::numeric, 6) END,
@@ -77,6 +78,7 @@ FROM (
     FROM calls c
     WHERE c.started_at >= $1 AND c.started_at < $2 AND c.ended_at < $3 AND c.cost = '{}'
       AND c.outcome IS DISTINCT FROM 'refused' AND c.text_removed_at IS NULL AND c.erased_at IS NULL
+      AND ($4::float8 > 0 OR $5::float8 > 0 OR $6::float8 > 0 OR num_nonnulls(c.input_tokens, c.output_tokens) > 0)
 ) used
 WHERE calls.id = used.id AND calls.started_at = used.started_at AND calls.cost = '{}';
 

@@ -237,7 +237,9 @@ async def test_tokens_are_priced_as_far_as_they_are_known(
     silent, older, rules = used("silent", 2, 2, None, None), used("older", *[None] * 4), used("rules", 2, 0, 0, 0)
     await insert(connection, [told, silent, older, rules])
     prices = PriceSettings(model_input_tokens=2.5, model_output_tokens=10.0)
-    await statistics.JOB.run(context(NOW, settings=dataclasses.replace(settings, prices=prices)))
+    with_prices = context(NOW, settings=dataclasses.replace(settings, prices=prices))
+    priced = [(await statistics.JOB.run(with_prices)).figures["priced"] for _ in range(2)]
+    assert priced == [2, 0], "rows of calls without an amount are not written night after night"
     costs = {row["id"]: json.loads(row["cost"]) for row in await connection.fetch("SELECT id, cost FROM calls")}
     assert costs == {told.id: {"llm": 0.06}, silent.id: {}, older.id: {}, rules.id: {"llm": 0}}
     (figures,) = (await stored(connection)).values()
