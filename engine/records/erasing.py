@@ -148,6 +148,8 @@ class Receipt:
     """Where the data can still be, though this machine has erased all that it reaches."""
     kept_on_hold: int = 0
     """Rows of others' calls on legal hold in which his number stands: they were left as they are."""
+    kept_beside: int = 0
+    """Lines of files and entries of Redis that were left for the same reason."""
     done_at: str = ""
 
     def count(self, place: str, counts: Mapping[str, int]) -> None:
@@ -160,12 +162,16 @@ class Receipt:
     def complete(self) -> bool:
         return not self.not_reached
 
+    @property
+    def kept(self) -> str:
+        """What was left because of a hold, counted; empty: nothing."""
+        count = self.kept_on_hold + self.kept_beside
+        return f"{count} rows and lines of others' calls on legal hold" if count else ""
+
     def _kept(self) -> list[str]:
-        if not self.kept_on_hold:
+        if not self.kept:
             return []
-        left = (
-            f"{self.kept_on_hold} rows of others' calls on legal hold have the number in them and were left as they are"
-        )
+        left = f"{self.kept} have the number in them and were left as they are"
         return [f"{left}: run the job again when those holds are released"]
 
     def as_json(self) -> dict[str, Any]:

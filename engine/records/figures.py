@@ -159,6 +159,7 @@ def days_to_make(
 
 
 def fingerprint(row: Row) -> dict[str, int]:
-    """How much was recorded of a day."""
+    """How much was recorded of a day. What most days have none of is not there."""
     made = {name: int(row[name]) for name in ("calls", "ended", "outcomes", "scored", "turns", "tools")}
-    return made | ({"priced": int(row["priced"])} if row.get("priced") else {})
+    made |= {"priced": int(row["priced"])} if row.get("priced") else {}
+    return made | ({name: int(row[name]) for name in ("lost", "lost_seconds")} if row.get("lost") else {})

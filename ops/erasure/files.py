@@ -8,7 +8,6 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
-from engine.records.erasing import canonical
 from ops.erasure.places import PlaceUnreached, Wanted
 from ops.jobs.callbacks import lines_in, lists_in, table
 from ops.jobs.dead_letters import PLACE
@@ -50,11 +49,7 @@ def erase_lists(folder: Path, wanted: Wanted, *, dry_run: bool = False) -> dict[
     try:
         for path in lists_in(folder).values():
             lines = lines_in(path.read_bytes())
-            kept = [
-                line
-                for line in lines
-                if canonical(line.get("phone") or "") != wanted.number and line.get("call_id") not in wanted.calls
-            ]
+            kept = [line for line in lines if not wanted.in_line(line.get("call_id") or "", line.get("phone") or "")]
             removed += len(lines) - len(kept)
             if len(kept) < len(lines) and not dry_run:
                 write_private(path, table(kept))

@@ -214,6 +214,7 @@ async def _erase_elsewhere(context: JobContext, request: _Request, receipt: Rece
             receipt.count(place, await asyncio.to_thread(erase))
         except PlaceUnreached as error:
             receipt.not_reached.append(str(error))
+    receipt.kept_beside = wanted.spared
     receipt.may_remain = remains(settings, request.requested_at)
     receipt.noted.append(_SPOKEN)
     if len(request.number) < LEAST_TO_SEARCH:
@@ -273,8 +274,8 @@ def _report(receipt: Receipt, *, dry_run: bool) -> Report:
         summary = (
             f"{calls} calls: {total} rows and files erased, NOT REACHED: {left}. Run it again, receipt {receipt.id}"
         )
-    if receipt.kept_on_hold:
-        summary += f"; {receipt.kept_on_hold} rows of others' calls on legal hold stay"
+    if receipt.kept:
+        summary += f"; {receipt.kept} stay"
     told = {name: value for name, value in receipt.as_json().items() if name != "calls"}
     verdict = Verdict.OK if receipt.complete or dry_run else Verdict.FAILED
     return Report(verdict, summary, told, {"calls": float(calls), "rows": float(total)})

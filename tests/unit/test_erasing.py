@@ -257,3 +257,19 @@ def test_what_anothers_call_on_hold_has_of_him_stays() -> None:
     assert not kept.in_text(f"{OTHER} my number is {NUMBER}")
     assert kept.in_text(f"my number is {NUMBER}")
     assert kept.in_text(f"{CALL} of his")
+    assert not kept.in_text(f"{OTHER} has nothing of him")
+    assert kept.spared == 1
+    assert kept.in_text(f"{CALL} of his, {OTHER}"), "his own call is his, whatever else is named"
+    assert kept.spared == 1
+
+
+def test_so_does_its_line_of_a_list(tmp_path: Path) -> None:
+    lines = [dict.fromkeys(COLUMNS, "") | {"phone": phone, "call_id": call} for phone, call in (
+        (NUMBER, OTHER), ("+990000000003", OTHER), (NUMBER, CALL), (NUMBER, ""),
+    )]  # fmt: skip
+    path = tmp_path / "2026-11-23.csv"
+    path.write_bytes(table(lines))
+    wanted = Wanted(frozenset({CALL}), canonical(NUMBER), frozenset({OTHER, CALL}))
+    assert erase_lists(tmp_path, wanted) == {"lines": 2}
+    assert lines_in(path.read_bytes()) == lines[:2]
+    assert wanted.spared == 1

@@ -149,6 +149,13 @@ def test_days_that_are_missing_or_changed_are_made_and_others_are_not() -> None:
     assert fingerprint(recorded[0]) == FROM
 
 
+def test_a_day_with_lost_calls_is_known_by_them() -> None:
+    counted = row(DAY, priced=0, lost=0, lost_seconds=0)
+    assert fingerprint(counted) == FROM
+    lost = [fingerprint({**counted, "lost": 1, "lost_seconds": seconds}) for seconds in (0, 60)]
+    assert FROM != lost[0] != lost[1] != FROM
+
+
 @pytest.mark.parametrize(
     ("text", "first", "last"),
     [

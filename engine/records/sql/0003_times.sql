@@ -18,6 +18,8 @@ UPDATE call_tool_calls SET call_started_at = now()
 WHERE call_started_at < '1970-01-01 00:00+00' OR call_started_at >= '9999-01-01 00:00+00';
 UPDATE legal_holds SET call_started_at = now()
 WHERE call_started_at < '1970-01-01 00:00+00' OR call_started_at >= '9999-01-01 00:00+00';
+UPDATE callbacks SET call_started_at = now()
+WHERE call_started_at < '1970-01-01 00:00+00' OR call_started_at >= '9999-01-01 00:00+00';
 
 -- A month that retention has detached and not dropped yet may have to be attached again: it must be as the others are.
 DO $$

@@ -3,8 +3,12 @@
 -- name: close_lost_calls
 -- $1 and $2: began from, began before; so long ago that none of them can still go on, on whatever node. They ended, as
 -- far as anybody knows, with the last that was recorded of them; where more of it comes later, later. The end that the
--- call itself tells stands before this one, whenever it comes (end_calls).
-UPDATE calls SET ended_at = last.at, outcome = 'failed', ending_reason = 'engine_lost'
+-- call itself tells stands before this one, whenever it comes (end_calls). Where it moves, the call is priced and scored
+-- anew; one whose words are gone cannot be priced any more, and keeps the price that it has.
+UPDATE calls SET
+    cost = CASE WHEN calls.text_removed_at IS NULL AND calls.erased_at IS NULL THEN '{}' ELSE calls.cost END,
+    quality = NULL, quality_score = NULL,
+    ended_at = last.at, outcome = 'failed', ending_reason = 'engine_lost'
 FROM (
     SELECT c.id, c.started_at, greatest(
         c.started_at,

@@ -126,9 +126,11 @@ JOIN calls ON calls.id = new.call_id AND calls.started_at = new.started_at
 ON CONFLICT DO NOTHING;
 
 -- name: end_calls
--- What the call tells itself stands before the end that the job "endings" gave it: then it is priced and scored anew.
+-- What the call tells itself stands before the end that the job "endings" gave it: then it is priced and scored anew, as
+-- where that end moves (close_lost_calls).
 UPDATE calls SET
-    cost = CASE WHEN calls.ended_at IS NULL THEN calls.cost ELSE '{}' END,
+    cost = CASE WHEN calls.ended_at IS NOT NULL AND calls.text_removed_at IS NULL AND calls.erased_at IS NULL
+                THEN '{}' ELSE calls.cost END,
     quality = CASE WHEN calls.ended_at IS NULL THEN calls.quality END,
     quality_score = CASE WHEN calls.ended_at IS NULL THEN calls.quality_score END,
     ended_at = ending.at, next = ending.next, ending_reason = ending.reason,

@@ -31,9 +31,11 @@ WHERE started_at = $1 AND id = $2 AND quality IS NULL;
 SELECT DISTINCT playbook FROM calls WHERE started_at >= $1 AND started_at < $2 ORDER BY playbook;
 
 -- name: made_from
--- How much was recorded of each day. $1 from, $2 to, $3 time zone, $4 playbooks.
+-- How much was recorded of each day. $1 from, $2 to, $3 time zone, $4 playbooks. The end of a lost call may still be
+-- replaced by its own, or move: nothing else changes in number then.
 WITH day_calls AS (
-    SELECT id, started_at, playbook, (started_at AT TIME ZONE $3)::date AS day, ended_at, quality_score, outcome, cost
+    SELECT id, started_at, playbook, (started_at AT TIME ZONE $3)::date AS day, ended_at, quality_score, outcome, cost,
+           CASE WHEN ending_reason = 'engine_lost' THEN extract(epoch FROM ended_at - started_at) END AS lost_seconds
     FROM calls
     WHERE started_at >= $1 AND started_at < $2 AND playbook = ANY($4::text[])
 ), day_turns AS (
@@ -49,7 +51,8 @@ WITH day_calls AS (
 )
 SELECT day, playbook, count(*) AS calls, count(ended_at) AS ended, count(outcome) AS outcomes,
        count(quality_score) AS scored, count(*) FILTER (WHERE cost <> '{}') AS priced,
-       coalesce(max(turns), 0) AS turns, coalesce(max(tools), 0) AS tools
+       coalesce(max(turns), 0) AS turns, coalesce(max(tools), 0) AS tools,
+       count(lost_seconds) AS lost, coalesce(sum(lost_seconds), 0)::bigint AS lost_seconds
 FROM day_calls LEFT JOIN day_turns USING (day, playbook) LEFT JOIN day_tools USING (day, playbook)
 GROUP BY day, playbook
 ORDER BY day, playbook;
@@ -57,7 +60,8 @@ ORDER BY day, playbook;
 -- name: price_calls
 -- Of the calls that began from $1 to $2 and were over at $3: $4 a minute of telephony, $5 a minute of recognition, $6
 -- 1,000 characters that were heard, $7 a million tokens that models read and $8 that they wrote; 0: not counted. A call
--- is priced once. Tokens that nobody told are in no amount: where none were told there is no part "llm".
+-- is priced once. Tokens that nobody told are in no amount: where none were told there is no part "llm", and a call that
+-- would have no part at all is left as it is.
 UPDATE calls SET cost = jsonb_strip_nulls(jsonb_build_object(
     'telephony', CASE WHEN $4::float8 > 0 THEN round((used.minutes * $4::float8)::numeric, 6) END,
     'stt', CASE WHEN $5::float8 > 0 THEN round((used.minutes * $5::float8)::numeric, 6) END,
@@ -74,6 +78,7 @@ FROM (
     FROM calls c
     WHERE c.started_at >= $1 AND c.started_at < $2 AND c.ended_at < $3 AND c.cost = '{}'
       AND c.outcome IS DISTINCT FROM 'refused' AND c.text_removed_at IS NULL AND c.erased_at IS NULL
+      AND ($4::float8 > 0 OR $5::float8 > 0 OR $6::float8 > 0 OR num_nonnulls(c.input_tokens, c.output_tokens) > 0)
 ) used
 WHERE calls.id = used.id AND calls.started_at = used.started_at AND calls.cost = '{}';
 

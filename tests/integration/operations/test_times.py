@@ -19,14 +19,16 @@ LATER = sorted(SQL.glob("0*.sql"))[1:]
 
 
 async def insert(connection: Any, at: str) -> None:
-    """A call with a turn and a tool call, at a time that only PostgreSQL can write."""
+    """A call with a turn, a tool call and a call-back, at a time that only PostgreSQL can write."""
     call = uuid4()
     await connection.execute(
         f"INSERT INTO calls (id, started_at, ended_at) VALUES ('{call}', '{at}', now());"
         "INSERT INTO call_turns (event_id, call_id, call_started_at, at, turn, speaker, text)"
         f" VALUES ('{uuid4()}', '{call}', '{at}', now(), 0, 'caller', 'four winter tyres');"
         "INSERT INTO call_tool_calls (event_id, call_id, call_started_at, at, name, duration_s, success)"
-        f" VALUES ('{uuid4()}', '{call}', '{at}', now(), 'search_tires', 0.1, true)"
+        f" VALUES ('{uuid4()}', '{call}', '{at}', now(), 'search_tires', 0.1, true);"
+        "INSERT INTO callbacks (id, call_id, call_started_at, asked_at)"
+        f" VALUES ('{uuid4()}', '{call}', '{at}', now())"
     )
 
 
@@ -78,6 +80,7 @@ async def test_rows_that_were_there_begin_now_and_stay_one_call_each(before: Any
     joined = await before.fetchval(
         "SELECT count(*) FROM calls c JOIN call_turns t ON t.call_id = c.id AND t.call_started_at = c.started_at"
         " JOIN call_tool_calls l ON l.call_id = c.id AND l.call_started_at = c.started_at"
+        " JOIN callbacks b ON b.call_id = c.id AND b.call_started_at = c.started_at"
         " WHERE c.started_at BETWEEN now() - interval '1 hour' AND now() AND t.text IS NOT NULL"
     )
     assert joined == 6

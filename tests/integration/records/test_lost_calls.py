@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import dataclasses
+import json
 import sys
 import tempfile
 import uuid
@@ -17,7 +18,10 @@ import pytest
 
 from engine.config import Settings
 from engine.config.sections import PathSettings
+from engine.records.months import Month
 from engine.records.outbox import Outbox
+from engine.records.partition_facts import read_facts
+from engine.records.partitions import PARENTS, month_step
 from engine.records.recorder import Recorder
 from ops.caller import Caller
 from ops.jobs import endings
@@ -29,6 +33,8 @@ from tests.unit.dialogue.stage import SPEECH
 pytestmark = pytest.mark.timeout(180)
 
 HOUR = timedelta(hours=1)
+COUNTED = "UPDATE calls SET cost = '{\"stt\": 1}', quality = '{}', quality_score = 0.5"
+"""As prices and scores stand in a call's row when the jobs have been at it."""
 
 
 @dataclasses.dataclass
@@ -149,12 +155,14 @@ async def test_the_end_that_a_call_tells_itself_stands_whenever_it_comes(
         await written(outbox, sink, count)
         assert (await end_lost(server, now)).figures == {"ended": 1}
         first = await call_of(database, call.id)
-        await database.execute("UPDATE calls SET cost = '{\"stt\": 1}', quality = '{}', quality_score = 0.5")
+        await database.execute(COUNTED)
         count += append(outbox, [late])
         await written(outbox, sink, count)
         assert (await end_lost(server, now)).figures == {"ended": 1}, "it went on longer than was known"
         second = await call_of(database, call.id)
         assert second["ended_at"] > first["ended_at"]
+        assert (second["cost"], second["quality"], second["quality_score"]) == ("{}", None, None), "and costs more"
+        await database.execute(COUNTED)
         count += append(outbox, [end, end])
         await written(outbox, sink, count)
     told = await call_of(database, call.id)
@@ -163,6 +171,29 @@ async def test_the_end_that_a_call_tells_itself_stands_whenever_it_comes(
     assert (told["cost"], told["quality"], told["quality_score"]) == ("{}", None, None), "counted and scored anew"
     assert (await end_lost(server, now)).figures == {"ended": 0}
     assert (await call_of(database, call.id))["ended_at"] == told["ended_at"]
+
+
+@pytest.mark.parametrize("gone", ["text_removed_at", "erased_at"])
+async def test_what_cannot_be_priced_again_keeps_its_price(
+    database: Any, server: str, outbox: Outbox, gone: str
+) -> None:
+    call = RecordedCall()
+    now = datetime.fromtimestamp(call.began, UTC) + 2 * HOUR
+    sink = database_sink(server, outbox)
+    async with recording(outbox, sink):
+        count = append(outbox, [call.call(), call.turn(0, "", "Good day.")])
+        await written(outbox, sink, count)
+        await end_lost(server, now)
+        await database.execute(f"{COUNTED}, {gone} = now()")
+        count += append(outbox, [call.turn(1, "my order", "It is on its way.")])
+        await written(outbox, sink, count)
+        assert (await end_lost(server, now)).figures == {"ended": 1}
+        moved = await call_of(database, call.id)
+        count += append(outbox, [call.ended()])
+        await written(outbox, sink, count)
+    told = await call_of(database, call.id)
+    assert (moved["ending_reason"], told["ending_reason"]) == ("engine_lost", "goodbye")
+    assert (moved["cost"], told["cost"]) == ('{"stt": 1}', '{"stt": 1}')
 
 
 async def test_an_end_is_not_told_twice(database: Any, server: str, outbox: Outbox) -> None:
@@ -176,3 +207,39 @@ async def test_an_end_is_not_told_twice(database: Any, server: str, outbox: Outb
         await written(outbox, sink, count + 1)
     row = await call_of(database, call.id)
     assert (row["ending_reason"], row["cost"]) == ("goodbye", '{"stt": 1}')
+
+
+def rows_read(plan: dict[str, Any]) -> int:
+    """Rows of calls that a plan, run with ANALYZE, took into its hands, whether they were of use or not."""
+    own = 0
+    if plan.get("Relation Name", "").startswith("calls") and plan["Node Type"] != "ModifyTable":
+        own = int((plan["Actual Rows"] + plan.get("Rows Removed by Filter", 0)) * plan["Actual Loops"])
+    return own + sum(rows_read(each) for each in plan.get("Plans", ()))
+
+
+@pytest.mark.parametrize("query", ["close_lost_calls", "lost_calls"])
+async def test_calls_that_have_an_end_are_not_read_for_it(database: Any, query: str) -> None:
+    now, day = datetime(2026, 11, 22, 12, tzinfo=UTC), timedelta(days=1)
+    async with rolled_back(database):
+        for statement in month_step(await read_facts(database, PARENTS[0]), Month.of(now)).statements:
+            await database.execute(statement)  # a month of its own; those before are in the default partition
+        await database.execute(
+            "INSERT INTO calls (id, started_at, ended_at, ending_reason)"
+            " SELECT gen_random_uuid(), $1::timestamptz - number * interval '10 minutes',"
+            " CASE WHEN number % 2000 <> 7 THEN $1 END, 'goodbye' FROM generate_series(1, 5000) number",
+            now,
+        )
+        await database.execute("ANALYZE calls")
+        text = "EXPLAIN (ANALYZE, FORMAT JSON) " + endings._queries()[query]
+        (told,) = json.loads(await database.fetchval(text, now - 40 * day, now))
+    assert 0 < rows_read(told["Plan"]) < 50
+
+
+@contextlib.asynccontextmanager
+async def rolled_back(database: Any) -> AsyncIterator[None]:
+    transaction = database.transaction()
+    await transaction.start()
+    try:
+        yield
+    finally:
+        await transaction.rollback()

@@ -286,7 +286,7 @@ async def _words_of(connection: Any, one: CallRows) -> list[str]:
     return [row[0] for query in queries for row in await connection.fetch(query, one.id)]
 
 
-async def test_what_anothers_call_on_hold_has_of_him_stays_and_is_told(site: Site) -> None:
+async def test_what_anothers_call_on_hold_has_of_him_stays_and_is_told(site: Site, live: Any) -> None:
     connection, context, settings, asked = site.connection, site.context, site.settings, site.asked
     friend = call("friend", NOW - timedelta(days=2), "+990000000003").says("His is +99 000 000 00 01.", "Thanks.")
     friend.uses("book_fitting", {"customer_phone": NUMBER}).asks_back(NUMBER)
@@ -299,16 +299,23 @@ async def test_what_anothers_call_on_hold_has_of_him_stays_and_is_told(site: Sit
             for one in (friend, site.calls[2])
         ),
     )
+    await live.xadd("calls:events", {"call": str(friend.id), "event": json.dumps({"caller": f"it is {NUMBER}"})})
+    await callbacks.JOB.run(context(NOW - timedelta(hours=1)))
+    (listed,) = (settings.paths.state_dir / "callbacks").iterdir()
+    assert listed.read_text().count(DIGITS) == 2  # he himself asked to be called, too
     before = await _words_of(connection, friend)
+    stay = "6 rows and lines of others' calls on legal hold"  # three rows, a letter, an entry of Redis, a line
     tried = await erasure.JOB.run(context(NOW, dry_run=True, caller_file=asked))
-    assert tried.summary.endswith("; 3 rows of others' calls on legal hold stay")
+    assert tried.summary.endswith(f"; {stay} stay")
     report = await erasure.JOB.run(context(NOW, caller_file=asked))
     assert await _words_of(connection, friend) == before
-    assert letters.read_text().count(DIGITS) == 1
+    assert letters.read_text().count(DIGITS) == listed.read_text().count(DIGITS) == 1
+    assert str(friend.id) in listed.read_text()
+    assert [fields["call"] for _, fields in await live.xrange("calls:events")].count(str(friend.id)) == 1
     assert report.verdict is Verdict.OK
-    assert report.summary.endswith("; 3 rows of others' calls on legal hold stay")
+    assert report.summary.endswith(f"; {stay} stay")
     (receipt,) = receipts(settings)
-    assert any(note.startswith("3 rows of others' calls on legal hold") for note in receipt["noted"])
+    assert any(note.startswith(f"{stay} have the number in them") for note in receipt["noted"])
     assert await _words_of(connection, site.calls[2]) != []  # his wife's, who is on no hold
     assert DIGITS not in "".join(text or "" for text in await _words_of(connection, site.calls[2]))
     again = await erasure.JOB.run(context(NOW, reapply="yes"))
@@ -317,7 +324,8 @@ async def test_what_anothers_call_on_hold_has_of_him_stays_and_is_told(site: Sit
     report = await erasure.JOB.run(context(NOW, caller_file=asked, override_hold="yes"))
     assert "on legal hold" not in report.summary
     assert_nobody(await everything(connection))
-    assert DIGITS not in letters.read_text()
+    assert DIGITS not in letters.read_text() + listed.read_text()
+    assert str(friend.id) not in {fields["call"] for _, fields in await live.xrange("calls:events")}
 
 
 async def _detach_as_retention_does(connection: Any, at: datetime) -> str:

@@ -105,6 +105,23 @@ async def test_so_is_one_whose_calls_were_scored_since(connection: Any, context:
     assert set(figures["quality"]["criteria"]) >= {"greeted", "resolved", "concise"}
 
 
+async def test_so_is_one_whose_lost_call_told_its_end_late(connection: Any, context: Context) -> None:
+    lost = call("lost", MONDAY, outcome="failed", ending_reason="engine_lost", next=None).says("Hello?", "Hello.")
+    await insert(connection, [lost])
+    await statistics.JOB.run(context(NOW))
+    again = await statistics.JOB.run(context(NOW))
+    await connection.execute("UPDATE calls SET ended_at = ended_at + interval '1 minute'")  # as "endings" moves it
+    moved = await statistics.JOB.run(context(NOW))
+    (figures,) = (await stored(connection)).values()
+    assert (again.figures["days"], moved.figures["days"]) == (0, 1)
+    assert (figures["calls"]["seconds"], figures["endings"]) == (180.0, {"engine_lost": 1})
+    await connection.execute("UPDATE calls SET outcome = 'resolved', ending_reason = 'goodbye', next = 'hangup'")
+    assert (await statistics.JOB.run(context(NOW))).figures["days"] == 1
+    (figures,) = (await stored(connection)).values()
+    assert (figures["outcomes"], figures["endings"]) == ({"resolved": 1}, {"goodbye": 1})
+    assert "lost" not in figures["made_from"], "days without one are known as they were before"
+
+
 async def test_figures_outlive_their_calls(connection: Any, context: Context) -> None:
     await insert(connection, list(some_calls(5, MONDAY, 2, 20)))
     await statistics.JOB.run(context(NOW))
@@ -220,7 +237,9 @@ async def test_tokens_are_priced_as_far_as_they_are_known(
     silent, older, rules = used("silent", 2, 2, None, None), used("older", *[None] * 4), used("rules", 2, 0, 0, 0)
     await insert(connection, [told, silent, older, rules])
     prices = PriceSettings(model_input_tokens=2.5, model_output_tokens=10.0)
-    await statistics.JOB.run(context(NOW, settings=dataclasses.replace(settings, prices=prices)))
+    with_prices = context(NOW, settings=dataclasses.replace(settings, prices=prices))
+    priced = [(await statistics.JOB.run(with_prices)).figures["priced"] for _ in range(2)]
+    assert priced == [2, 0], "rows of calls without an amount are not written night after night"
     costs = {row["id"]: json.loads(row["cost"]) for row in await connection.fetch("SELECT id, cost FROM calls")}
     assert costs == {told.id: {"llm": 0.06}, silent.id: {}, older.id: {}, rules.id: {"llm": 0}}
     (figures,) = (await stored(connection)).values()
