@@ -45,6 +45,7 @@ def abort_old(bucket: str, prefix: str, settings: BackupS3Settings, now: float) 
     """
     try:
         from botocore import exceptions  # noqa: PLC0415 - an extra
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415
     except ImportError:
         return Swept(note="unfinished uploads are not looked at: pip install 'trunkline[s3]' brings what is missing")
     begins = f"{prefix}/" if prefix else ""
@@ -61,7 +62,8 @@ def abort_old(bucket: str, prefix: str, settings: BackupS3Settings, now: float) 
         if code == "NoSuchUpload":  # another run was faster; the next one sees the rest
             return Swept(tuple(gone))
         raise Unreachable(code) from error
-    except exceptions.BotoCoreError as error:
+    # Beside the library's own: where another than S3 answers, such as a proxy with a page or a redirection.
+    except (exceptions.BotoCoreError, ResponseParserError, RecursionError) as error:
         raise Unreachable(type(error).__name__) from error
     return Swept(tuple(gone))
 
