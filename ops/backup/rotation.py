@@ -100,8 +100,11 @@ async def renew(site: Site, system_id: str) -> list[str]:
     """Close anew, with the present key, what of a cluster no age removes: histories of timelines and the lists of
     erasures. So an earlier key is done with once the backups and the log of its time are gone.
 
-    What the operator should know: of those whose key is not here, or that are damaged. Raises RepositoryError.
+    What the operator should know: of those whose key is not here, or that are damaged. Raises RepositoryError. Where
+    the present key is none, nothing is done: a list has the key of its digests in it, which must not lie there open.
     """
+    if not site.key.encrypts:
+        return []
     histories = wal_prefix(system_id)
     names = [
         kept.name

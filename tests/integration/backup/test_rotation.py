@@ -188,6 +188,24 @@ async def test_the_list_of_erasures_is_closed_anew(stage: Stage) -> None:
         assert await gathered(new.site.fetch(name))
 
 
+async def test_a_site_that_stops_encrypting_lays_no_key_of_the_erasures_open(stage: Stage) -> None:
+    assert (await erasure.JOB.run(stage.context(caller="+49000205"))).verdict is Verdict.OK
+    await stage.run("backup")
+    secret = (stage.settings.paths.state_dir / "erasures.key").read_text().strip()
+    (name,) = [each.name for each in await stage.site.repository.listing("erasures/")]
+    assert secret.encode() in await gathered(stage.site.fetch(name)), "closed by the key, it may be in it"
+    keys = BackupKeySettings(stage.settings.backup.key_file)
+    settings = dataclasses.replace(stage.having(key_file=None).settings, backup_keys=keys)
+    plain = dataclasses.replace(stage, settings=settings)
+    assert (await plain.run("backup")).verdict is Verdict.OK
+    assert await sealed_with(plain.site, name) == stage.site.key.id
+    for each in await plain.site.repository.listing(""):
+        if each.name.startswith("erasures/") or each.name.endswith("/erasures"):
+            open_to_all = await sealed_with(plain.site, each.name) == plain.site.key.id
+            assert not open_to_all or secret.encode() not in await gathered(plain.site.fetch(each.name)), each.name
+    assert any(not each.encrypted for each in await kept(plain))
+
+
 def test_an_id_shows_nothing_of_its_key() -> None:
     key = Key(bytes(range(32)))
     assert key.id not in key._bytes.hex()
