@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.config import BackupS3Settings
+from ops.backup.repository import FOLDERS
 
 OLD_SECONDS: Final = 86400.0
 """Since an upload began; no backup may take that long."""
@@ -39,7 +40,8 @@ class Unreachable(Exception):
 
 
 def abort_old(bucket: str, prefix: str, settings: BackupS3Settings, now: float) -> Swept:
-    """Give up those below ``prefix`` that began more than a day before ``now`` (seconds since 1970-01-01 UTC).
+    """Give up those of our own folders below ``prefix`` that began more than a day before ``now`` (seconds since
+    1970-01-01 UTC).
 
     Raises Unreachable.
     """
@@ -78,12 +80,13 @@ def _note(code: str) -> str:
 
 def _old(client: Any, bucket: str, begins: str, now: float) -> Iterator[dict[str, Any]]:
     before = datetime.datetime.fromtimestamp(now - OLD_SECONDS, datetime.UTC)
+    ours = tuple(f"{begins}{folder}" for folder in FOLDERS)
     for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=begins):
-        # Where the storage knows no prefix here, what is another's must stay all the same.
+        # Without a prefix the bucket may be others' too; where the storage knows no prefix here, it is.
         yield from (
             upload
             for upload in page.get("Uploads", [])
-            if str(upload["Key"]).startswith(begins) and upload["Initiated"] < before
+            if str(upload["Key"]).startswith(ours) and upload["Initiated"] < before
         )
 
 

@@ -89,6 +89,18 @@ async def test_what_a_killed_upload_left_is_given_up(s3: str) -> None:
     assert await repository.beginning("backups/0/base", 99) == b"whole"
 
 
+@pytest.mark.parametrize("prefix", ["", "site"])
+async def test_uploads_beside_our_own_folders_stay(s3: str, prefix: str) -> None:
+    begins = f"{prefix}/" if prefix else ""
+    begun = client(s3)
+    for key in ("wal/7/000000010000000000000001", "other/backups/1/base", "backups-of-mail/1", "photo.jpg"):
+        begun.create_multipart_upload(Bucket=BUCKET, Key=f"{begins}{key}")
+    repository = S3Repository(f"s3://{BUCKET}/{prefix}", settings(s3))
+    assert await repository.sweep(time.time() + DAY + 60) == ["wal/7/000000010000000000000001"]
+    left = {each["Key"].removeprefix(begins) for each in uploads(s3)}
+    assert left == {"other/backups/1/base", "backups-of-mail/1", "photo.jpg"}
+
+
 @contextlib.asynccontextmanager
 async def answering(status: str, said: bytes) -> AsyncIterator[str]:
     """URL of what answers everything so."""
