@@ -72,7 +72,8 @@ def _what(name: str) -> str:
     if name.startswith(STATUS):
         return "notes of the log"
     if name.startswith(BACKUPS):
-        return {"record": "backups", "verified": "notes", "restored": "notes"}.get(name.rpartition("/")[2], "")
+        notes = dict.fromkeys(("verified", "restored", "damaged"), "notes")
+        return {"record": "backups", **notes}.get(name.rpartition("/")[2], "")
     return "dumps" if name.startswith(DUMPS) and name.endswith("/record") else ""
 
 

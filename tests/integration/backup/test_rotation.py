@@ -141,6 +141,33 @@ async def test_a_key_that_is_gone_is_named_and_closes_nothing_else(
     assert second.key_id == lost.site.key.id
 
 
+async def test_the_earlier_key_alone_still_restores_what_it_closed(
+    stage: Stage, ground: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await erasure.JOB.run(stage.context(caller="+49000206"))).verdict is Verdict.OK
+    await stage.run("backup")
+    await more_calls(stage, 4)  # to the end of a segment: what follows is carried with the new key
+    await stage.run("wal", seconds="3")
+    (first,) = await kept(stage)
+    left = wal_prefix(first.system_id) + "00000001.history"  # closed anew, and of no timeline that leads on
+    await stage.site.keep(left, of_bytes(b""))
+    new = rotated(stage)
+    await new.run("backup")
+    assert (await new.run("restore-check", backup=first.id)).verdict is Verdict.OK
+    assert (await survey(stage.site)).keys[new.site.key.id]["notes"] == 2
+    assert await sealed_with(new.site, left) == new.site.key.id
+
+    (there,) = await kept(stage)
+    assert there.verified_at is not None, "noted with the earlier key"
+    assert there.restored_at is None, "noted with the new one"
+    monkeypatch.setattr(restoring, "after_restore", [])
+    target = Target(lsn=first.mark_lsn)
+    done = await restore(stage.site, ground / "data", identity=first.id, target=target)
+    (told,) = [each for each in done.told if "erasures/" in each]
+    assert f"is encrypted with the key {new.site.key.id}" in told
+    assert "who was erased after the newest list that opens may be in the restored database again" in told
+
+
 def test_what_is_kept_is_listed_without_the_earlier_key(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     import asyncio  # noqa: PLC0415 - the command has a loop of its own
 
