@@ -22,6 +22,7 @@ from ops.backup.throwaway_account import Account
 from ops.backup.waits import within
 
 LOOK_SECONDS: Final = 0.1
+LONGEST_LOOK_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 300.0
 _PORT: Final = 5432
 """Part of the socket's name; nothing listens on the network."""
@@ -123,7 +124,7 @@ async def _until_ready(process: asyncio.subprocess.Process, url: str, log: Path,
         if process.returncode is not None:
             raise _ended_early(log)
         try:
-            connection = await asyncpg.connect(url, timeout=5.0)
+            ready = await _takes_writers(url)
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
             raise ToolFailed(f"the restored server has no such role or database ({type(error).__name__})") from error
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -131,11 +132,21 @@ async def _until_ready(process: asyncio.subprocess.Process, url: str, log: Path,
                 raise ToolFailed(f"the server was not ready within {seconds:.0f} s") from None
             await asyncio.sleep(LOOK_SECONDS)
             continue
-        ready = not await connection.fetchval("SELECT pg_is_in_recovery()")
-        connection.terminate()
         if ready:
             return
         await asyncio.sleep(LOOK_SECONDS)
+
+
+async def _takes_writers(url: str) -> bool:
+    # A role of the restored cluster may have a limit of its own, too short for anything.
+    session = {"statement_timeout": "0", "lock_timeout": "0"}
+    connection = await asyncpg.connect(
+        url, timeout=LONGEST_LOOK_SECONDS, command_timeout=LONGEST_LOOK_SECONDS, server_settings=session
+    )
+    try:
+        return not await connection.fetchval("SELECT pg_is_in_recovery()")
+    finally:
+        connection.terminate()
 
 
 def _ended_early(log: Path) -> ToolFailed | RecoveryEndedEarly:
