@@ -152,12 +152,17 @@ async def read_backup(repository: Repository, identity: str, keys: Keys | None) 
 
 
 async def _noted(repository: Repository, name: str, keys: Keys | None) -> tuple[float | None, str]:
-    """When, and why. A note that cannot be read hides no backup: it says nothing, and still that of damage says it."""
+    """When, and why. A note that is damaged, or whose key is not here, hides no backup: it says nothing, and still that
+    of damage says it.
+    """
     try:
         body = from_json(await gathered(repository.get(name)), keys, name)
         return float(body["at"]), str(body.get("why", ""))
     except ObjectMissing:
         return None, ""
+    except KeyMismatch as error:  # of a check after the key was replaced, while the backup itself opens
+        _log.warning("%s; what it says counts as unknown", error)
+        return None, f"what a check noted of it cannot be read: {error}"
     except (Damaged, ValueError, KeyError, TypeError):
         _log.warning("%s cannot be read: a `restore-check` of that backup that passes mends it", name)
         return None, "what a check noted of it cannot be read"

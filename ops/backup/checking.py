@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 from urllib.parse import parse_qs, urlsplit
 
+from ops.backup.amcheck import CORRUPT, damage, faults, session
 from ops.backup.catalogue import Backup, chain, note, read_catalogue
 from ops.backup.contents import EDITION, differences, read
 from ops.backup.database import connected, queries
@@ -18,8 +19,6 @@ from ops.backup.site import Site
 from ops.backup.soundness import acquit, withdraw
 
 AMCHECK_SECONDS: Final = 6 * 3600.0
-_CORRUPT: Final = 2
-"""Exit code of pg_amcheck where it found damage; any other says that it could not look."""
 _SHOWN: Final = 10
 NOTHING_TO_LOSE: Final = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_wal_size": "8GB"}
 
@@ -106,11 +105,15 @@ async def amcheck(programs: Programs, url: str) -> str:
     parts = urlsplit(url)
     query = parse_qs(parts.query)
     arguments = ["--all", "--heapallindexed", "--install-missing", "--no-strict-names", "--jobs=2", "--no-password"]
+    arguments += ["--verbose"]  # only so does it tell the codes of errors
     arguments += [f"--host={query['host'][0]}", f"--port={query['port'][0]}", f"--username={parts.username}"]
     try:
-        await programs.run("pg_amcheck", *arguments, seconds=AMCHECK_SECONDS)
+        environment = session(programs.major)
+        await programs.run("pg_amcheck", *arguments, seconds=AMCHECK_SECONDS, environment=environment)
     except ToolFailed as error:
-        if error.status == _CORRUPT:
-            raise Damaged(f"pg_amcheck finds damage in what was restored: {error}") from error
-        raise ToolFailed(f"what was restored could not be looked through, which says nothing of it: {error}") from error
+        found = damage(error.said) if error.status == CORRUPT else ""
+        if found:
+            raise Damaged(f"pg_amcheck finds damage in what was restored: {found}") from error
+        why = faults(error.said) or error
+        raise ToolFailed(f"what was restored could not be looked through, which says nothing of it: {why}") from error
     return ""

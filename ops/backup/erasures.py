@@ -25,7 +25,7 @@ from engine.records.erasure_rows import reapply_erased
 from engine.records.tombstones import KEY, TOMBSTONES, buried, bury, key_of, leave_key
 from ops.backup.catalogue import BACKUPS, Backup, Catalogue, Part, read_catalogue
 from ops.backup.database import queries
-from ops.backup.errors import BackupError, Damaged, ObjectMissing
+from ops.backup.errors import BackupError, Damaged, KeyMismatch, ObjectMissing
 from ops.backup.site import Site
 from ops.backup.streams import gathered, of_bytes
 
@@ -165,7 +165,7 @@ async def kept_lists(site: Site, backup: Backup, catalogue: Catalogue) -> tuple[
     """Lists that the storage has for a restore of ``backup``: its own, those of later ones, the current ones; and what
     the operator should know of those that do not open. Each holds what those before it did: a later one stands in.
 
-    Raises KeyMismatch, RepositoryError.
+    One whose key is not here is such a one too. Raises RepositoryError.
     """
     ours = [each for each in catalogue.backups.values() if each.system_id == backup.system_id]
     opened, faults = await _opened(site, [each for each in ours if each.started_at >= backup.started_at])
@@ -174,7 +174,7 @@ async def kept_lists(site: Site, backup: Backup, catalogue: Catalogue) -> tuple[
     for kept in await site.repository.listing(f"erasures/{backup.system_id}/"):
         try:
             current.append(Listed.of(await gathered(site.fetch(kept.name)), kept.name))
-        except (Damaged, ObjectMissing) as error:
+        except (Damaged, KeyMismatch, ObjectMissing) as error:
             broken.append(str(error))
     newest = "" if current else max(opened, default="")  # ids sort in the order in which they began
     told = []
@@ -192,7 +192,7 @@ async def _opened(site: Site, backups: Sequence[Backup]) -> tuple[dict[str, List
             name = each.object(PART)
             try:
                 opened[each.id] = Listed.of(await gathered(site.fetch(name, each.parts[PART])), name)
-            except (Damaged, ObjectMissing) as error:
+            except (Damaged, KeyMismatch, ObjectMissing) as error:
                 faults[each.id] = str(error)
     return opened, faults
 

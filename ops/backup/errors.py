@@ -66,6 +66,8 @@ class ToolFailed(BackupError):
 
     status = 0
     """Its exit code, where it has ended by itself."""
+    said = ""
+    """All that it wrote to its output."""
 
 
 class CarriedElsewhere(BackupError):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import shutil
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +19,8 @@ from ops.backup.soundness import fault_of
 from ops.backup.streams import gathered
 from ops.backup.verifying import fetch_base, verify_folder
 from ops.backup.wal import Segment, history_timeline, needed, newest_timeline
+
+_log: Final = logging.getLogger(__name__)
 
 COMBINE_SECONDS: Final = 6 * 3600.0
 _LINKS_SINCE: Final = 18
@@ -123,12 +126,28 @@ async def look_through_log(site: Site, backup: Backup) -> Log:
 
 
 async def _kept_log(site: Site, backup: Backup) -> _Kept:
+    """Raises Damaged or KeyMismatch where a history does not open that may lead on from the backup to a newer timeline
+    than all that do; any other is told of and left out, since a newer history names all its ancestors.
+    """
     prefix = wal_prefix(backup.system_id)
     names = [kept.name.removeprefix(prefix) for kept in await site.repository.listing(prefix)]
-    histories = {}
+    histories: dict[int, str] = {}
+    unread: dict[int, Damaged | KeyMismatch] = {}
     for name in names:
         if (timeline := history_timeline(name)) is not None:
-            histories[timeline] = (await gathered(site.fetch(prefix + name))).decode(errors="replace")
+            try:
+                histories[timeline] = (await gathered(site.fetch(prefix + name))).decode(errors="replace")
+            except (Damaged, KeyMismatch) as error:
+                unread[timeline] = error
+    newest = newest_timeline(backup.timeline, histories)
+    for timeline in sorted(unread, reverse=True):
+        fault = unread[timeline]
+        if timeline > newest:
+            raise type(fault)(
+                f"{fault}. It may lead on from backup {backup.id}; once that object is moved away, a restore goes "
+                f"along timeline {newest}"
+            ) from fault
+        _log.warning("%s; it is not needed for a restore along timeline %d", fault, newest)
     segments = [segment for name in names if (segment := Segment.parse(name, backup.segment_bytes)) is not None]
     return _Kept(segments, histories)
 

@@ -60,7 +60,7 @@ class Programs:
                 raise ToolFailed(f"{program} took longer than {seconds:.0f} s and was ended") from error
         if tool.process.returncode:
             failed = ToolFailed(failure(program, tool.process.returncode, output + errors))
-            failed.status = tool.process.returncode
+            failed.status, failed.said = tool.process.returncode, output.decode(errors="replace")
             raise failed
         return output.decode(errors="replace")
 

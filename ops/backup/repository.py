@@ -5,10 +5,13 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, AsyncIterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Final, Protocol
 
 from engine.config import Settings
 from engine.errors import ConfigurationError
+
+FOLDERS: Final = ("backups/", "wal/", "dumps/", "erasures/", "status/", "damaged/")
+"""All that we keep is in one of these; what lies beside them may be others'."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -72,7 +72,8 @@ def _what(name: str) -> str:
     if name.startswith(STATUS):
         return "notes of the log"
     if name.startswith(BACKUPS):
-        return {"record": "backups", "verified": "notes", "restored": "notes"}.get(name.rpartition("/")[2], "")
+        notes = dict.fromkeys(("verified", "restored", "damaged"), "notes")
+        return {"record": "backups", **notes}.get(name.rpartition("/")[2], "")
     return "dumps" if name.startswith(DUMPS) and name.endswith("/record") else ""
 
 
@@ -100,8 +101,11 @@ async def renew(site: Site, system_id: str) -> list[str]:
     """Close anew, with the present key, what of a cluster no age removes: histories of timelines and the lists of
     erasures. So an earlier key is done with once the backups and the log of its time are gone.
 
-    What the operator should know: of those whose key is not here, or that are damaged. Raises RepositoryError.
+    What the operator should know: of those whose key is not here, or that are damaged. Raises RepositoryError. Where
+    the present key is none, nothing is done: a list has the key of its digests in it, which must not lie there open.
     """
+    if not site.key.encrypts:
+        return []
     histories = wal_prefix(system_id)
     names = [
         kept.name

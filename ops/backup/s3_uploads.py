@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from engine.config import BackupS3Settings
+from ops.backup.repository import FOLDERS
 
 OLD_SECONDS: Final = 86400.0
 """Since an upload began; no backup may take that long."""
@@ -39,12 +40,14 @@ class Unreachable(Exception):
 
 
 def abort_old(bucket: str, prefix: str, settings: BackupS3Settings, now: float) -> Swept:
-    """Give up those below ``prefix`` that began more than a day before ``now`` (seconds since 1970-01-01 UTC).
+    """Give up those of our own folders below ``prefix`` that began more than a day before ``now`` (seconds since
+    1970-01-01 UTC).
 
     Raises Unreachable.
     """
     try:
         from botocore import exceptions  # noqa: PLC0415 - an extra
+        from botocore.parsers import ResponseParserError  # noqa: PLC0415
     except ImportError:
         return Swept(note="unfinished uploads are not looked at: pip install 'trunkline[s3]' brings what is missing")
     begins = f"{prefix}/" if prefix else ""
@@ -61,7 +64,8 @@ def abort_old(bucket: str, prefix: str, settings: BackupS3Settings, now: float) 
         if code == "NoSuchUpload":  # another run was faster; the next one sees the rest
             return Swept(tuple(gone))
         raise Unreachable(code) from error
-    except exceptions.BotoCoreError as error:
+    # Beside the library's own: where another than S3 answers, such as a proxy with a page or a redirection.
+    except (exceptions.BotoCoreError, ResponseParserError, RecursionError) as error:
         raise Unreachable(type(error).__name__) from error
     return Swept(tuple(gone))
 
@@ -76,12 +80,13 @@ def _note(code: str) -> str:
 
 def _old(client: Any, bucket: str, begins: str, now: float) -> Iterator[dict[str, Any]]:
     before = datetime.datetime.fromtimestamp(now - OLD_SECONDS, datetime.UTC)
+    ours = tuple(f"{begins}{folder}" for folder in FOLDERS)
     for page in client.get_paginator("list_multipart_uploads").paginate(Bucket=bucket, Prefix=begins):
-        # Where the storage knows no prefix here, what is another's must stay all the same.
+        # Without a prefix the bucket may be others' too; where the storage knows no prefix here, it is.
         yield from (
             upload
             for upload in page.get("Uploads", [])
-            if str(upload["Key"]).startswith(begins) and upload["Initiated"] < before
+            if str(upload["Key"]).startswith(ours) and upload["Initiated"] < before
         )
 
 

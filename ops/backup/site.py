@@ -15,7 +15,7 @@ from typing import Final
 from engine.config import Settings
 from ops.backup.catalogue import Part
 from ops.backup.database import Server
-from ops.backup.errors import Damaged
+from ops.backup.errors import Damaged, RepositoryError
 from ops.backup.keys import Keyring, load_keys
 from ops.backup.leftovers import marked_as_ours, sweep
 from ops.backup.outputs import Output, packed
@@ -82,10 +82,15 @@ class Site:
 
     async def tidy(self) -> None:
         """Remove what runs that were killed left on this machine and, half-written, in the storage; what another run
-        uses stays. Raises RepositoryError.
+        uses stays. A storage that does not let itself be looked through is told of in the log, and stops no job.
         """
         await asyncio.to_thread(sweep, self.settings)
-        for name in await self.repository.sweep(self.wall()):
+        try:
+            names = await self.repository.sweep(self.wall())
+        except RepositoryError as error:
+            _log.warning("what killed runs left half-written is not looked for this time: %s", error)
+            return
+        for name in names:
             _log.warning("removed %s from %s: a run that was killed left it half-written", name, self.repository.place)
 
     def workshop(self, purpose: str) -> contextlib.AbstractAsyncContextManager[Path]:

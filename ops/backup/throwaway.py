@@ -15,16 +15,28 @@ from typing import Final
 
 import asyncpg
 
-from ops.backup.errors import RecoveryEndedEarly, ToolFailed
+from ops.backup.errors import Damaged, RecoveryEndedEarly, ToolFailed
 from ops.backup.leftovers import SERVERS, marked_as_ours
 from ops.backup.programs import Programs, ended
 from ops.backup.throwaway_account import Account
 from ops.backup.waits import within
 
 LOOK_SECONDS: Final = 0.1
+LONGEST_LOOK_SECONDS: Final = 5.0
 STOP_SECONDS: Final = 300.0
 _PORT: Final = 5432
 """Part of the socket's name; nothing listens on the network."""
+_SPOILT: Final = (
+    "references to invalid pages",
+    "invalid page in block",
+    "valid checkpoint record",
+    "required checkpoint record",
+    "could not find redo location",
+    "incorrect checksum in control file",
+)
+"""Last words of a server (15 to 18) that found no fault in the machine but in what it was to recover from."""
+_TO_US: Final = "FATAL:  the database system is "
+"""What it answers while it recovers or ends, to each of our looks."""
 _HBA: Final = "local all all trust\nlocal replication all trust\n"
 
 
@@ -58,7 +70,8 @@ async def serving(
 ) -> AsyncIterator[str]:
     """The URL of ``database`` once the server on ``data`` takes writers, which ends its recovery; ``seconds`` at most.
 
-    Raises ToolFailed with the server's own last words, RecoveryEndedEarly where the log ended before the target.
+    Raises ToolFailed with the server's own last words; Damaged where by these the data or its log is;
+    RecoveryEndedEarly where the log ended before the target.
     """
     folder = Path(tempfile.mkdtemp(prefix="trunkline-pg-", dir=SERVERS))
     log = folder / "log"
@@ -121,9 +134,9 @@ async def _until_ready(process: asyncio.subprocess.Process, url: str, log: Path,
     deadline = time.monotonic() + seconds
     while True:
         if process.returncode is not None:
-            raise _ended_early(log)
+            raise why_it_ended(log)
         try:
-            connection = await asyncpg.connect(url, timeout=5.0)
+            ready = await _takes_writers(url)
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
             raise ToolFailed(f"the restored server has no such role or database ({type(error).__name__})") from error
         except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
@@ -131,23 +144,35 @@ async def _until_ready(process: asyncio.subprocess.Process, url: str, log: Path,
                 raise ToolFailed(f"the server was not ready within {seconds:.0f} s") from None
             await asyncio.sleep(LOOK_SECONDS)
             continue
-        ready = not await connection.fetchval("SELECT pg_is_in_recovery()")
-        connection.terminate()
         if ready:
             return
         await asyncio.sleep(LOOK_SECONDS)
 
 
-def _ended_early(log: Path) -> ToolFailed | RecoveryEndedEarly:
+async def _takes_writers(url: str) -> bool:
+    # A role of the restored cluster may have a limit of its own, too short for anything.
+    session = {"statement_timeout": "0", "lock_timeout": "0"}
+    connection = await asyncpg.connect(
+        url, timeout=LONGEST_LOOK_SECONDS, command_timeout=LONGEST_LOOK_SECONDS, server_settings=session
+    )
+    try:
+        return not await connection.fetchval("SELECT pg_is_in_recovery()")
+    finally:
+        connection.terminate()
+
+
+def why_it_ended(log: Path) -> ToolFailed | RecoveryEndedEarly | Damaged:
+    """Of a server that ended while it recovered, by its own log."""
     text = log.read_text(errors="replace")
     if "recovery ended before configured recovery target was reached" in text:
         return RecoveryEndedEarly(
             "the write-ahead log that is kept ends before the target: without `--to-time` and `--to-lsn` all of it is "
             "restored"
         )
-    fatal = [line for line in text.splitlines() if "FATAL:" in line or "PANIC:" in line]
-    said = fatal[-1].partition(": ")[2].strip() if fatal else "it said nothing of it"
-    return ToolFailed(f"the server ended while it recovered: {said}")
+    fatal = [line for line in text.splitlines() if ("FATAL:" in line or "PANIC:" in line) and _TO_US not in line]
+    spoilt = [line for line in fatal if any(words in line for words in _SPOILT)]
+    said = (spoilt or fatal)[-1].partition(": ")[2].strip() if fatal else "it said nothing of it"
+    return (Damaged if spoilt else ToolFailed)(f"the server ended while it recovered: {said}")
 
 
 async def _stop(process: asyncio.subprocess.Process) -> None:

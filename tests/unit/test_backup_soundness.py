@@ -8,11 +8,14 @@ from pathlib import Path
 
 import pytest
 
-from ops.backup.catalogue import Backup, Catalogue, read_backup, write_record
+from ops.backup.catalogue import Backup, Catalogue, note, read_backup, read_catalogue, write_record
 from ops.backup.database import Server
 from ops.backup.errors import BackupError, Damaged, NotTheSame, WalMissing
 from ops.backup.fetching import choose
+from ops.backup.keys import Keyring
 from ops.backup.retention import plan_backups
+from ops.backup.rotation import survey
+from ops.backup.sealing import Key
 from ops.backup.soundness import acquit, fault_of, sound, withdraw
 from ops.backup.taking import parent_of
 from tests.backup_site.stage import Stage, new_stage
@@ -107,3 +110,18 @@ async def test_a_note_that_is_damaged_hides_no_backup(stage: Stage) -> None:
     there = await read_backup(stage.site.repository, FULL.id, stage.site.key)
     assert there.verified_at is None
     assert there.damage == "what a check noted of it cannot be read"
+
+
+async def test_a_note_of_another_key_closes_no_backup(stage: Stage) -> None:
+    repository = stage.site.repository
+    await write_record(repository, FULL, stage.site.key)
+    newer = Key(bytes(range(32)))
+    for what in ("verified", "restored", "damaged"):
+        await note(repository, FULL, what, 1.0, newer, why="its base is damaged" if what == "damaged" else "")
+    (there,) = (await read_catalogue(repository, stage.site.keys)).backups.values()
+    assert (there.verified_at, there.restored_at) == (None, None)
+    assert f"cannot be read: backups/{FULL.id}/damaged is encrypted with the key {newer.id}" in there.damage
+    (there,) = (await read_catalogue(repository, Keyring(stage.site.key, (newer,)))).backups.values()
+    assert (there.verified_at, there.restored_at, there.damage) == (1.0, 1.0, "its base is damaged")
+    counted = (await survey(stage.site)).keys
+    assert counted == {stage.site.key.id: {"backups": 1}, newer.id: {"notes": 3}}

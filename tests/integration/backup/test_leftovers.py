@@ -16,6 +16,7 @@ import pytest
 import ops
 from engine.errors import ConfigurationError
 from ops.backup import restoring
+from ops.backup.errors import RepositoryGone
 from ops.backup.folder import ABANDONED_SECONDS, FolderRepository
 from ops.backup.leftovers import SERVERS, abandoned, marked_as_ours, sweep
 from ops.backup.restoring import Target, restore
@@ -185,3 +186,20 @@ async def test_a_restore_goes_on_where_one_was_killed(
     await restore(stage.site, ground / "data", target=Target())
     assert not log.exists()
     assert not layers.exists()
+
+
+async def test_a_storage_that_cannot_be_tidied_stops_no_job(
+    stage: Stage, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    async def gone(_: FolderRepository, now: float) -> list[str]:
+        raise RepositoryGone(f"it does not list its unfinished uploads at {now:.0f}")
+
+    monkeypatch.setattr(FolderRepository, "sweep", gone)
+    jobs: dict[str, dict[str, str]] = {"backup": {}, "wal": {"seconds": "2"}, "restore-check": {}, "dump": {}}
+    for job, arguments in jobs.items():
+        caplog.clear()
+        done = await stage.run(job, **arguments)
+        assert done.verdict is Verdict.OK, done.summary
+        told = [each.getMessage() for each in caplog.records if each.name == "ops.backup.site"]
+        assert len(told) == 1, job
+        assert "is not looked for this time: it does not list its unfinished uploads" in told[0]

@@ -141,6 +141,33 @@ async def test_a_key_that_is_gone_is_named_and_closes_nothing_else(
     assert second.key_id == lost.site.key.id
 
 
+async def test_the_earlier_key_alone_still_restores_what_it_closed(
+    stage: Stage, ground: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    assert (await erasure.JOB.run(stage.context(caller="+49000206"))).verdict is Verdict.OK
+    await stage.run("backup")
+    await more_calls(stage, 4)  # to the end of a segment: what follows is carried with the new key
+    await stage.run("wal", seconds="3")
+    (first,) = await kept(stage)
+    left = wal_prefix(first.system_id) + "00000001.history"  # closed anew, and of no timeline that leads on
+    await stage.site.keep(left, of_bytes(b""))
+    new = rotated(stage)
+    await new.run("backup")
+    assert (await new.run("restore-check", backup=first.id)).verdict is Verdict.OK
+    assert (await survey(stage.site)).keys[new.site.key.id]["notes"] == 2
+    assert await sealed_with(new.site, left) == new.site.key.id
+
+    (there,) = await kept(stage)
+    assert there.verified_at is not None, "noted with the earlier key"
+    assert there.restored_at is None, "noted with the new one"
+    monkeypatch.setattr(restoring, "after_restore", [])
+    target = Target(lsn=first.mark_lsn)
+    done = await restore(stage.site, ground / "data", identity=first.id, target=target)
+    (told,) = [each for each in done.told if "erasures/" in each]
+    assert f"is encrypted with the key {new.site.key.id}" in told
+    assert "who was erased after the newest list that opens may be in the restored database again" in told
+
+
 def test_what_is_kept_is_listed_without_the_earlier_key(stage: Stage, capsys: pytest.CaptureFixture[str]) -> None:
     import asyncio  # noqa: PLC0415 - the command has a loop of its own
 
@@ -186,6 +213,24 @@ async def test_the_list_of_erasures_is_closed_anew(stage: Stage) -> None:
     for name in lists:
         assert await sealed_with(new.site, name) == new.site.key.id
         assert await gathered(new.site.fetch(name))
+
+
+async def test_a_site_that_stops_encrypting_lays_no_key_of_the_erasures_open(stage: Stage) -> None:
+    assert (await erasure.JOB.run(stage.context(caller="+49000205"))).verdict is Verdict.OK
+    await stage.run("backup")
+    secret = (stage.settings.paths.state_dir / "erasures.key").read_text().strip()
+    (name,) = [each.name for each in await stage.site.repository.listing("erasures/")]
+    assert secret.encode() in await gathered(stage.site.fetch(name)), "closed by the key, it may be in it"
+    keys = BackupKeySettings(stage.settings.backup.key_file)
+    settings = dataclasses.replace(stage.having(key_file=None).settings, backup_keys=keys)
+    plain = dataclasses.replace(stage, settings=settings)
+    assert (await plain.run("backup")).verdict is Verdict.OK
+    assert await sealed_with(plain.site, name) == stage.site.key.id
+    for each in await plain.site.repository.listing(""):
+        if each.name.startswith("erasures/") or each.name.endswith("/erasures"):
+            open_to_all = await sealed_with(plain.site, each.name) == plain.site.key.id
+            assert not open_to_all or secret.encode() not in await gathered(plain.site.fetch(each.name)), each.name
+    assert any(not each.encrypted for each in await kept(plain))
 
 
 def test_an_id_shows_nothing_of_its_key() -> None:

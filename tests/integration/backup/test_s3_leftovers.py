@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import signal
 import sys
 import time
@@ -88,14 +89,25 @@ async def test_what_a_killed_upload_left_is_given_up(s3: str) -> None:
     assert await repository.beginning("backups/0/base", 99) == b"whole"
 
 
-@pytest.fixture
-async def refusing() -> AsyncIterator[str]:
-    """An S3 whose keys may do nothing of the kind."""
-    said = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+@pytest.mark.parametrize("prefix", ["", "site"])
+async def test_uploads_beside_our_own_folders_stay(s3: str, prefix: str) -> None:
+    begins = f"{prefix}/" if prefix else ""
+    begun = client(s3)
+    for key in ("wal/7/000000010000000000000001", "other/backups/1/base", "backups-of-mail/1", "photo.jpg"):
+        begun.create_multipart_upload(Bucket=BUCKET, Key=f"{begins}{key}")
+    repository = S3Repository(f"s3://{BUCKET}/{prefix}", settings(s3))
+    assert await repository.sweep(time.time() + DAY + 60) == ["wal/7/000000010000000000000001"]
+    left = {each["Key"].removeprefix(begins) for each in uploads(s3)}
+    assert left == {"other/backups/1/base", "backups-of-mail/1", "photo.jpg"}
+
+
+@contextlib.asynccontextmanager
+async def answering(status: str, said: bytes) -> AsyncIterator[str]:
+    """URL of what answers everything so."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         await reader.readuntil(b"\r\n\r\n")
-        head = f"HTTP/1.1 403 Forbidden\r\nContent-Type: application/xml\r\nContent-Length: {len(said)}\r\n"
+        head = f"HTTP/1.1 {status}\r\nContent-Type: application/xml\r\nContent-Length: {len(said)}\r\n"
         writer.write(f"{head}Connection: close\r\n\r\n".encode() + said)
         await writer.drain()
         writer.close()
@@ -105,13 +117,22 @@ async def refusing() -> AsyncIterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-async def test_keys_that_may_not_list_them_are_no_failure(refusing: str, caplog: pytest.LogCaptureFixture) -> None:
-    repository = S3Repository(f"s3://{BUCKET}/site", settings(refusing))
-    assert await repository.sweep(time.time()) == []
-    assert await repository.sweep(time.time()) == []
+async def test_keys_that_may_not_list_them_are_no_failure(caplog: pytest.LogCaptureFixture) -> None:
+    said = b"<Error><Code>AccessDenied</Code><Message>Access Denied</Message></Error>"
+    async with answering("403 Forbidden", said) as refusing:
+        repository = S3Repository(f"s3://{BUCKET}/site", settings(refusing))
+        assert await repository.sweep(time.time()) == []
+        assert await repository.sweep(time.time()) == []
     (line,) = [record.getMessage() for record in caplog.records if record.name == "ops.backup.s3"]
     assert "s3:ListBucketMultipartUploads" in line
     assert "AbortIncompleteMultipartUpload" in line
+
+
+@pytest.mark.parametrize("status", ["200 OK", "201 Created", "301 Moved Permanently", "404 Not Found"])
+async def test_a_page_in_place_of_an_answer_is_told_as_a_storage_that_is_away(status: str) -> None:
+    async with answering(status, b"<html><body>Log in first<br></body></html>") as url:
+        with pytest.raises(RepositoryGone, match="does not list its unfinished uploads"):
+            await S3Repository(f"s3://{BUCKET}/site", settings(url)).sweep(time.time())
 
 
 async def test_a_storage_that_does_not_answer_is_given_up(s3: str) -> None:
