@@ -24,7 +24,7 @@ from ops.backup.streams import gathered, of_bytes
 from ops.jobs import erasure
 from ops.jobs.job import Verdict
 from tests.backup_site.records import add_calls
-from tests.backup_site.stage import Stage
+from tests.backup_site.stage import OLDER, Stage, summarize_log, takes_incremental_ones
 
 pytestmark = pytest.mark.timeout(300)
 
@@ -72,8 +72,8 @@ async def restored_calls(
 async def test_backups_and_log_of_before_and_after_restore(
     stage: Stage, ground: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    await stage.sql("ALTER SYSTEM SET summarize_wal = on")
-    await stage.sql("SELECT pg_reload_conf()")
+    await summarize_log(stage.url)
+    able = await takes_incremental_ones(stage)
     await stage.run("backup")
     await more_calls(stage, 7)
     await stage.run("wal", seconds="3")
@@ -90,9 +90,9 @@ async def test_backups_and_log_of_before_and_after_restore(
 
     made = await new.run("backup")
     assert made.details["kind"] == "full"
-    assert made.details["notes"][0] == "full: the key was replaced"
+    assert made.details["notes"][0] == ("full: the key was replaced" if able else OLDER)
     await more_calls(new, 3)
-    assert (await new.run("backup")).details["parent"] == made.details["id"]
+    assert (await new.run("backup")).details["parent"] == (made.details["id"] if able else "")
     _, second, third = await kept(new)
     assert [each.key_id for each in (first, second, third)] == [stage.site.key.id, new.site.key.id, new.site.key.id]
     assert await sealed_with(new.site, history) == new.site.key.id
