@@ -94,6 +94,22 @@ async def test_a_base_that_is_gone_is_damage(stage: Stage) -> None:
     assert (await stage.run("backup")).details["kind"] == "full"
 
 
+@pytest.mark.parametrize("part", ["globals", "erasures", "manifest"])
+async def test_what_no_restore_reads_is_read_by_a_check(stage: Stage, part: str) -> None:
+    made = (await stage.run("backup")).details["id"]
+    file = stage.folder / "backups" / made / part
+    good = flip(file)
+    told = rf"backups/{made}/{part} .* {made} and what lies over it no longer counts as verified"
+    with pytest.raises(Damaged, match=told):
+        await stage.run("restore-check")
+    file.unlink()
+    with pytest.raises(Damaged, match=told):
+        await stage.run("restore-check")
+    file.write_bytes(good)
+    assert (await stage.run("restore-check")).verdict is Verdict.OK
+    assert not any(each.damage for each in await kept(stage))
+
+
 async def test_a_parent_without_its_manifest_is_followed_by_a_full_one(stage: Stage) -> None:
     flip(stage.folder / "backups" / (await stage.run("backup")).details["id"] / "manifest")
     made = await stage.run("backup")
