@@ -12,6 +12,7 @@ import pytest
 
 from engine.config.backup_keys import BackupKeySettings
 from ops.backup import restoring
+from ops.backup.bringing import What, bring
 from ops.backup.catalogue import Backup, read_catalogue
 from ops.backup.command import list_backups
 from ops.backup.errors import KeyMismatch
@@ -157,6 +158,28 @@ def test_what_is_kept_is_listed_without_the_earlier_key(stage: Stage, capsys: py
     assert first not in told.out
     for name in (f"backups/{first}", f"dumps/{dumped}"):
         assert f"KEY MISSING: {name}/record is encrypted with the key {stage.site.key.id}" in told.err
+
+
+async def test_no_older_one_is_taken_for_the_newest_where_that_one_s_key_is_missing(
+    stage: Stage, tmp_path: Path
+) -> None:
+    new = rotated(stage)
+    older, newer = [
+        {"dump": (await each.run("dump")).details["id"], "globals": (await each.run("backup")).details["id"]}
+        for each in (stage, new)
+    ]
+    (cluster,) = {each.system_id for each in await kept(new)}
+    whats: tuple[What, ...] = ("dump", "globals")
+    for what in whats:
+        for named in ("", cluster):
+            told = f"{newer[what]}/record is encrypted .* `trunkline ops fetch {what} {older[what]}` takes that one"
+            with pytest.raises(KeyMismatch, match=told):
+                await bring(stage.site, what, tmp_path / what, cluster=named)
+        brought = await bring(stage.site, what, tmp_path / what, identity=older[what])
+        assert brought.identity == older[what]
+        # An earlier one may be closed: it is not the one that is asked for.
+        lost = rotated(stage, old=False)
+        assert (await bring(lost.site, what, tmp_path / f"new-{what}")).identity == newer[what]
 
 
 async def test_a_site_that_begins_to_encrypt_reads_what_it_had(stage: Stage, tmp_path: Path) -> None:
