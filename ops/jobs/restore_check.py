@@ -8,6 +8,7 @@ import time
 from dataclasses import replace
 from typing import Final
 
+from engine.records.ops_measures import measures_file, read_measures
 from ops.backup.catalogue import Catalogue, read_catalogue
 from ops.backup.checking import NOTHING_TO_LOSE, Checked, amcheck, check
 from ops.backup.clusters import of_cluster
@@ -24,6 +25,9 @@ from ops.backup.wal import shown
 from ops.jobs.backup import LONGEST, NOT_SET_UP, UNDER_WAY, chosen, set_up, told
 from ops.jobs.job import Job, JobContext, Report, Verdict
 
+NO_BACKUP_YET: Final = Report(
+    Verdict.SKIPPED, "there is no backup yet, and none was ever made as far as this machine knows: `backup` comes first"
+)
 LOG_LATE_SECONDS: Final = 900.0
 """Age of the newest kept log from which the check fails: five minutes are promised, a restart may take its time."""
 
@@ -39,6 +43,8 @@ async def run(context: JobContext) -> Report:
     site = Site.of(context.settings, context.wall)
     catalogue = await read_catalogue(site.repository, site.keys)
     if not identity:
+        if _none_yet(context, catalogue):
+            return NO_BACKUP_YET
         own = await _own_cluster(url, catalogue, context.arguments.get("cluster", ""))
         newest = own.newest
         identity = newest.id if newest else ""  # verified or not: it is what a disaster would find
@@ -93,6 +99,17 @@ def _late(status: Status | None, checked: Checked, log_age: float) -> str:
     if log_age > LOG_LATE_SECONDS:
         return f"the newest log was kept {log_age:.0f} s ago: is the job `wal` running?"
     return ""
+
+
+def _none_yet(context: JobContext, catalogue: Catalogue) -> bool:
+    """A new site's timers may begin this before its first backup; a place that was emptied since is none of those."""
+    if catalogue.backups or catalogue.faults or catalogue.closed:
+        return False
+    try:
+        entry = read_measures(measures_file(context.settings.paths.state_dir)).get("backup", {})
+    except (OSError, ValueError):
+        return False
+    return entry.get("last_success") is None
 
 
 async def _own_cluster(url: str, catalogue: Catalogue, cluster: str) -> Catalogue:

@@ -11,6 +11,7 @@ import asyncpg
 import pytest
 
 from engine.errors import ConfigurationError
+from engine.records.ops_measures import measures_file
 from ops.backup.bringing import bring
 from ops.backup.catalogue import Backup, read_catalogue, write_record
 from ops.backup.command import list_backups
@@ -23,7 +24,8 @@ from ops.backup.programs import Programs
 from ops.backup.restoring import Target, restore
 from ops.backup.streams import gathered
 from ops.jobs import erasure
-from ops.jobs.job import Verdict
+from ops.jobs.job import Report, Verdict
+from ops.jobs.measures import note_end
 from tests.backup_site.records import fresh_database
 from tests.backup_site.stage import OLDER, Stage, forget_slot, new_stage, summarize_log, takes_incremental_ones
 
@@ -92,6 +94,18 @@ async def test_a_base_that_is_gone_is_damage(stage: Stage) -> None:
     with pytest.raises(Damaged):
         await stage.run("restore-check")
     assert (await stage.run("backup")).details["kind"] == "full"
+
+
+async def test_before_the_first_backup_a_check_is_skipped_and_where_it_is_gone_it_fails(stage: Stage) -> None:
+    for _ in range(2):
+        checked = await stage.run("restore-check")
+        assert checked.verdict is Verdict.SKIPPED
+        assert "there is no backup yet" in checked.summary
+    with pytest.raises(BackupError, match="there is no backup 2026"):
+        await stage.run("restore-check", backup="2026")
+    note_end(measures_file(stage.settings.paths.state_dir), "backup", Report(Verdict.OK, ""), 1.0, 2.0)
+    with pytest.raises(BackupError, match="there is no backup yet"):
+        await stage.run("restore-check")
 
 
 @pytest.mark.parametrize("part", ["globals", "erasures", "manifest"])
