@@ -95,6 +95,7 @@ OnCalendar={calendar} {zone}
 # What was missed while the machine was off is caught up once.
 Persistent=true
 # A run that the end of the machine cut short is begun again; one that was made is skipped.
+# A timer that is enabled later than that after boot begins the run that was due last, at once.
 OnBootSec=5min
 AccuracySec=1s
 Unit=trunkline-job@{job}.service

@@ -44,6 +44,8 @@ ELSEWHERE: Final = Path("/var/lib/trunkline")
 PROGRAMS: Final = "pginstall"
 RESTORED: Final = "data.restored"
 """Beside the data, while a backup is restored in their place."""
+BEFORE: Final = "data.before"
+"""Begins the name of the folder of the data that were there before a restore; its time ends it."""
 LOG_BYTES: Final = 10 << 20
 
 INITDB: Final = ("-E", "UTF8", "--no-locale", "--no-instructions")
@@ -86,6 +88,11 @@ class Home:
     def log(self) -> Path:
         return self.data_home / "log"
 
+    @property
+    def before(self) -> Path | None:
+        """The data that the last restore put aside; None: nobody has them."""
+        return max(self.data_home.glob(f"{BEFORE}-*"), default=None)
+
 
 def find_home(settings: Settings) -> Home:
     """Where the embedded server of these settings lives. PostgreSQL refuses to run as root: then it is ``nobody``'s.
@@ -119,6 +126,19 @@ def _open_to_all(folder: Path) -> bool:
     """Whether everybody may pass through it."""
     real = folder.resolve()
     return all(part.stat().st_mode & 0o001 for part in (real, *real.parents))
+
+
+def _refuse_after_a_cut(home: Home) -> None:
+    """There are no data: raises ServerFailed where a restore took them away, or was to bring them."""
+    restored, before = home.data_home / RESTORED, home.before
+    left = [str(each) for each in (restored, before) if each is not None and each.exists()]
+    if not left:
+        return
+    back = f"; or, to go on with the data of before, move {before} to {home.data}" if before else ""
+    raise ServerFailed(
+        f"a restore of its data was cut short: run `trunkline ops restore --embedded` again{back}; or, to begin with "
+        f"an empty database, move {' and '.join(left)} away"
+    )
 
 
 def _same_folder(one: str, other: Path) -> bool:
@@ -316,11 +336,7 @@ class EmbeddedPostgres:
                     f"{home.data} away to begin with an empty database"
                 )
             return
-        if (home.data_home / RESTORED).exists():
-            raise ServerFailed(
-                f"a restore of its data was cut short: run `trunkline ops restore --embedded` again, or remove "
-                f"{home.data_home / RESTORED} to begin with an empty database"
-            )
+        _refuse_after_a_cut(home)
         password = secrets.token_urlsafe(24)
         unfinished = home.data_home / "data.new"
         shutil.rmtree(unfinished, ignore_errors=True)

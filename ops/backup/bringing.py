@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import os
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
 
 from engine.errors import ConfigurationError
 from ops.backup.catalogue import DUMPS, Part, read_catalogue
+from ops.backup.clusters import cluster_tag
 from ops.backup.dumping import entries_of, read_dumps
 from ops.backup.errors import BackupError, Damaged, KeyMismatch, WrongVersion
 from ops.backup.fetching import choose
@@ -42,8 +43,8 @@ class Brought:
 async def bring(site: Site, what: What, file: Path, *, identity: str = "", cluster: str = "") -> Brought:
     """Write it to ``file``, which must not be there and is its owner's alone; nothing is left where it fails.
 
-    ``identity``: empty is the newest; ``cluster``: empty is the only one. Raises ConfigurationError, BackupError and
-    its kinds.
+    ``identity``: empty is the newest, whose key must be here; ``cluster``: empty is the only one. Raises
+    ConfigurationError, BackupError and its kinds.
     """
     if await asyncio.to_thread(file.exists):
         raise ConfigurationError(f"{file} is there: move it out of the way, or name another")
@@ -52,6 +53,8 @@ async def bring(site: Site, what: What, file: Path, *, identity: str = "", clust
     if what == "globals":
         catalogue = await read_catalogue(site.repository, site.keys)
         backup = choose(catalogue, identity=identity, before=None, before_lsn=None, cluster=cluster)
+        if not identity:
+            _newest_opens(catalogue.closed, backup.id, cluster, "globals")
         size = await _write(site.fetch(backup.object("globals"), backup.parts["globals"]), file)
         return Brought(file, backup.id, size, "as it was recorded; `psql -f` reads it, before a dump is loaded")
     faults: dict[str, str] = {}
@@ -96,7 +99,21 @@ async def _dump(site: Site, identity: str, cluster: str, faults: dict[str, str])
             f"dumps of {len(clusters)} clusters are kept here: say which by --cluster ID, or one dump by its ID. There "
             f"are: {'; '.join(clusters)}"
         )
+    if not identity:
+        _newest_opens(kept.closed, str(dumps[-1]["id"]), cluster, "dump")
     return dumps[-1]
+
+
+def _newest_opens(closed: Mapping[str, str], taken: str, cluster: str, what: What) -> None:
+    """Raises KeyMismatch where one is newer than the one that would be ``taken`` for the newest, and its key is not
+    here. Of which cluster it is, its id tells.
+    """
+    newer = [each for each in closed if each > taken and (not cluster or each.endswith(f"-{cluster_tag(cluster)}"))]
+    if newer:
+        raise KeyMismatch(
+            f"{closed[max(newer)]}; it is newer than {taken}, the newest that opens: "
+            f"`trunkline ops fetch {what} {taken}` takes that one"
+        )
 
 
 async def _write(source: AsyncGenerator[bytes, None], file: Path) -> int:

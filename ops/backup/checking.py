@@ -17,6 +17,7 @@ from ops.backup.programs import Programs, find_programs
 from ops.backup.restoring import Restored, Target, recovered
 from ops.backup.site import Site
 from ops.backup.soundness import acquit, withdraw
+from ops.backup.verifying import read_beside
 
 AMCHECK_SECONDS: Final = 6 * 3600.0
 _SHOWN: Final = 10
@@ -46,6 +47,8 @@ async def check(site: Site, backup: Backup) -> Checked:
     links = chain(backup, (await read_catalogue(site.repository, site.keys)).backups)
     try:
         restored, compared, looked, not_looked = await _proved(site, backup)
+        for link in links:  # all of them lose their marks below
+            await read_beside(site, link)
     except (NotTheSame, Damaged, WalMissing) as error:
         raise type(error)(f"{error}. {await withdraw(site, links, error)}") from error
     await acquit(site, links)

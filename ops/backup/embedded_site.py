@@ -11,7 +11,6 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Final
 
 import asyncpg
 
@@ -22,9 +21,7 @@ from ops.backup.errors import BackupError
 from ops.backup.restoring import Restored, Target, restore
 from ops.backup.site import Site
 from ops.child import ServerElsewhere, ServerFailed, write_private
-from ops.embedded_postgres import NAME, RESTORED, EmbeddedPostgres, Home
-
-KEPT: Final = "data.before"
+from ops.embedded_postgres import BEFORE, NAME, RESTORED, EmbeddedPostgres, Home
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,12 +119,19 @@ async def _let_in(url: str, password: str) -> str:
 
 
 def _put_in_place(home: Home, unfinished: Path) -> Path | None:
-    """Where the data went that were there; None: there were none. Between its two steps there are none, and the
-    engine does not start."""
-    kept = None
-    if home.data.exists():
-        now = datetime.datetime.now(datetime.UTC)
-        kept = home.data_home / f"{KEPT}-{now:%Y-%m-%dT%H-%M-%SZ}"
-        home.data.rename(kept)
-    unfinished.rename(home.data)
+    """Where the data are that were there, put aside now or by a restore that was cut short; None: there were none.
+
+    Between its two steps there are none, and the engine does not start. Raises OSError; then they are where they were.
+    """
+    if not home.data.exists():
+        unfinished.rename(home.data)
+        return home.before
+    now = datetime.datetime.now(datetime.UTC)
+    kept = home.data_home / f"{BEFORE}-{now:%Y-%m-%dT%H-%M-%SZ}"
+    home.data.rename(kept)
+    try:
+        unfinished.rename(home.data)
+    except BaseException:
+        kept.rename(home.data)
+        raise
     return kept

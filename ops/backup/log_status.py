@@ -8,9 +8,9 @@ import time
 from dataclasses import dataclass
 from typing import Final
 
-from ops.backup.catalogue import from_json, to_json
+from ops.backup.catalogue import from_json, read_catalogue, to_json
 from ops.backup.database import Server
-from ops.backup.errors import Damaged, ObjectMissing
+from ops.backup.errors import BackupError, Damaged, KeyMismatch, ObjectMissing
 from ops.backup.site import Site
 from ops.backup.streams import gathered, of_bytes
 from ops.backup.wal import position, shown
@@ -37,14 +37,19 @@ def status_name(server: Server | str) -> str:
 
 async def read_status(site: Site, server: Server | str) -> Status | None:
     """None: no log has ever been carried, or what was told of it is damaged; the carrier tells it anew after its next
-    round. Raises KeyMismatch, RepositoryError.
+    round. One of another key or format counts as damaged where a backup of that cluster shows the present key to be
+    right: it is written anew every minute. Raises KeyMismatch, BackupError, RepositoryError.
     """
     name = status_name(server)
     try:
-        body = from_json(await gathered(site.repository.get(name)), site.keys, name)
+        content = await gathered(site.repository.get(name))
     except ObjectMissing:
         return None
-    except Damaged as error:
+    try:
+        body = from_json(content, site.keys, name)
+    except BackupError as error:
+        if not isinstance(error, Damaged) and not await _key_is_right(site, server):
+            raise
         _log.error("%s: how far the log is kept is not known until `wal` tells it anew", error)
         return None
     return Status(
@@ -54,6 +59,16 @@ async def read_status(site: Site, server: Server | str) -> Status | None:
         bool(body["gap"]),
         position(body.get("gap_lsn", "0/0")),
     )
+
+
+async def _key_is_right(site: Site, server: Server | str) -> bool:
+    """Whether a backup of that cluster opens with the present key. Raises RepositoryError."""
+    system = server if isinstance(server, str) else server.system_id
+    try:
+        catalogue = await read_catalogue(site.repository, site.keys)
+    except KeyMismatch:
+        return False
+    return any(each.system_id == system and each.key_id == site.key.id for each in catalogue.backups.values())
 
 
 async def write_status(site: Site, server: Server, status: Status) -> None:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Collection
 from pathlib import Path
 
 from ops.backup.archive import unpack
 from ops.backup.catalogue import Backup, note
-from ops.backup.errors import Damaged, ToolFailed
+from ops.backup.errors import Damaged, ObjectMissing, ToolFailed
 from ops.backup.programs import Programs
 from ops.backup.site import Site
 from ops.backup.streams import gathered
@@ -24,10 +25,25 @@ async def verify(site: Site, backup: Backup, programs: Programs) -> None:
         manifest = await gathered(site.fetch(backup.object("manifest"), backup.parts["manifest"]))
         if await asyncio.to_thread((work / "base" / "backup_manifest").read_bytes) != manifest:
             raise Damaged(f"backup {backup.id} holds two manifests, and they differ")
-        for part in backup.parts.keys() - {"base", "manifest"}:
-            await gathered(site.fetch(backup.object(part), backup.parts[part]))
+        await read_beside(site, backup, but=("base", "manifest"))
         await verify_folder(programs, work / "base", backup.id)
     await note(site.repository, backup, "verified", site.wall(), site.key)
+
+
+async def read_beside(site: Site, backup: Backup, *, but: Collection[str] = ("base",)) -> None:
+    """Open every part of it ``but`` these: no restore reads its globals, say, and whoever needs them needs them whole.
+    Raises Damaged with the backup's id, KeyMismatch, RepositoryError.
+    """
+    for part in sorted(backup.parts.keys() - set(but)):
+        try:
+            await gathered(site.fetch(backup.object(part), backup.parts[part]))
+        except ObjectMissing as error:
+            gone = Damaged(str(error))
+            gone.backup = backup.id
+            raise gone from error
+        except Damaged as error:
+            error.backup = backup.id
+            raise
 
 
 async def fetch_base(site: Site, backup: Backup, folder: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
+from types import MappingProxyType
 from typing import Any, Final
 
 from engine.config import Settings
@@ -26,6 +27,9 @@ EXIT_CODES: Final = {Verdict.OK: 0, Verdict.FAILED: 1, Verdict.SKIPPED: 3}
 
 class JobFailed(TrunklineError):
     """A job could not do its work; the message is for the operator and holds nobody's data."""
+
+    figures: Mapping[str, float] = MappingProxyType({})
+    """Numbers that metrics show in spite of it, as those of a report."""
 
 
 @dataclass(frozen=True, slots=True)

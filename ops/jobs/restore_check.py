@@ -8,12 +8,15 @@ import time
 from dataclasses import replace
 from typing import Final
 
-from ops.backup.catalogue import Catalogue, read_catalogue
+from engine.records.ops_measures import measures_file, read_measures
+from ops.backup.catalogue import Backup, Catalogue, read_catalogue
 from ops.backup.checking import NOTHING_TO_LOSE, Checked, amcheck, check
 from ops.backup.clusters import of_cluster
 from ops.backup.database import alone, connected, database_url, facts, queries
+from ops.backup.errors import BackupError
 from ops.backup.fetching import choose
 from ops.backup.log_status import Status, newest_age, read_status
+from ops.backup.measures import measures
 from ops.backup.pgbackrest import PgBackRest
 from ops.backup.programs import find_programs
 from ops.backup.restoring import RECOVERY_SECONDS
@@ -24,6 +27,9 @@ from ops.backup.wal import shown
 from ops.jobs.backup import LONGEST, NOT_SET_UP, UNDER_WAY, chosen, set_up, told
 from ops.jobs.job import Job, JobContext, Report, Verdict
 
+NO_BACKUP_YET: Final = Report(
+    Verdict.SKIPPED, "there is no backup yet, and none was ever made as far as this machine knows: `backup` comes first"
+)
 LOG_LATE_SECONDS: Final = 900.0
 """Age of the newest kept log from which the check fails: five minutes are promised, a restart may take its time."""
 
@@ -39,6 +45,8 @@ async def run(context: JobContext) -> Report:
     site = Site.of(context.settings, context.wall)
     catalogue = await read_catalogue(site.repository, site.keys)
     if not identity:
+        if _none_yet(context, catalogue):
+            return NO_BACKUP_YET
         own = await _own_cluster(url, catalogue, context.arguments.get("cluster", ""))
         newest = own.newest
         identity = newest.id if newest else ""  # verified or not: it is what a disaster would find
@@ -52,10 +60,16 @@ async def run(context: JobContext) -> Report:
         if not free:
             return UNDER_WAY
         await site.tidy()
-        checked = await check(site, backup)
+        try:
+            checked = await check(site, backup)
+        except BackupError as error:
+            error.figures = await _measured(site, backup)
+            raise
+        measured = await _measured(site, backup)
     log_age = newest_age(await read_status(site, backup.system_id), context.wall())
     restored = checked.restored
     figures = {
+        **measured,
         **({"log_age_seconds": log_age} if math.isfinite(log_age) else {}),
         "recovery_seconds": restored.seconds,
         "fetch_seconds": restored.fetch_s,
@@ -93,6 +107,26 @@ def _late(status: Status | None, checked: Checked, log_age: float) -> str:
     if log_age > LOG_LATE_SECONDS:
         return f"the newest log was kept {log_age:.0f} s ago: is the job `wal` running?"
     return ""
+
+
+async def _measured(site: Site, backup: Backup) -> dict[str, float]:
+    """What counts now of that cluster, as the job ``backup`` tells it; empty where it cannot be seen: what the check
+    says is worth more."""
+    try:
+        return await measures(site, backup.system_id)
+    except BackupError:
+        return {}
+
+
+def _none_yet(context: JobContext, catalogue: Catalogue) -> bool:
+    """A new site's timers may begin this before its first backup; a place that was emptied since is none of those."""
+    if catalogue.backups or catalogue.faults or catalogue.closed:
+        return False
+    try:
+        entry = read_measures(measures_file(context.settings.paths.state_dir)).get("backup", {})
+    except (OSError, ValueError):
+        return False
+    return entry.get("last_success") is None
 
 
 async def _own_cluster(url: str, catalogue: Catalogue, cluster: str) -> Catalogue:

@@ -168,7 +168,8 @@ async def _bounded(job: Job, context: JobContext, taken: asyncio.Task[None] | No
             return Report(Verdict.FAILED, f"not done within {limit:g} s")
         return Report(Verdict.FAILED, _told(error))
     except Exception as error:
-        return Report(Verdict.FAILED, _told(error))
+        figures = error.figures if isinstance(error, JobFailed) else {}
+        return Report(Verdict.FAILED, _told(error), figures=figures)
 
 
 def _told(error: BaseException) -> str:

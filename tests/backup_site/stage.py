@@ -10,7 +10,7 @@ import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import asyncpg
 
@@ -108,6 +108,26 @@ def new_stage(url: str, folder: Path, *, to: str = "", more: dict[str, str] | No
         }
     )
     return Stage(url, settings, kept)
+
+
+async def summarize_log(url: str) -> None:
+    """Have the server of ``url`` note what changed, as incremental backups want it; before PostgreSQL 17 none can."""
+    connection = await asyncpg.connect(url)
+    try:
+        if await connection.fetchval("SELECT current_setting('summarize_wal', true)") is not None:
+            await connection.execute("ALTER SYSTEM SET summarize_wal = on")
+            await connection.execute("SELECT pg_reload_conf()")
+    finally:
+        await connection.close()
+
+
+async def takes_incremental_ones(stage: Stage) -> bool:
+    """Whether the server under test can: from PostgreSQL 17 on."""
+    return int(await stage.sql("SHOW server_version_num")) >= 170000
+
+
+OLDER: Final = "full: the server is older than PostgreSQL 17"
+"""What a backup notes of a server that cannot."""
 
 
 async def forget_slot(url: str, slot: str = "trunkline_wal") -> None:

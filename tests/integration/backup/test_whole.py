@@ -21,18 +21,22 @@ from ops.backup.throwaway import serving
 from ops.backup.throwaway_account import account
 from ops.jobs.job import Verdict
 from tests.backup_site.records import add_calls, count, fresh_database
-from tests.backup_site.stage import JOBS, Stage, forget_slot, new_stage
+from tests.backup_site.stage import (
+    JOBS,
+    OLDER,
+    Stage,
+    forget_slot,
+    new_stage,
+    summarize_log,
+    takes_incremental_ones,
+)
 
 pytestmark = pytest.mark.timeout(300)
 
 
 @pytest.fixture
 async def stage(server: str, tmp_path: Path) -> AsyncIterator[Stage]:
-    connection = await asyncpg.connect(server)
-    if await connection.fetchval("SELECT current_setting('summarize_wal', true)") is not None:
-        await connection.execute("ALTER SYSTEM SET summarize_wal = on")
-        await connection.execute("SELECT pg_reload_conf()")
-    await connection.close()
+    await summarize_log(server)
     yield new_stage(await fresh_database(server), tmp_path / "site")
     await forget_slot(server)
 
@@ -60,11 +64,6 @@ async def test_a_backup_restores_to_what_it_was(stage: Stage) -> None:
     assert backup.restored_at is not None
 
 
-async def takes_incremental_ones(stage: Stage) -> bool:
-    """Whether the server under test can: from PostgreSQL 17 on."""
-    return int(await stage.sql("SHOW server_version_num")) >= 170000
-
-
 async def test_incremental_backups_restore_with_what_they_lie_over(stage: Stage) -> None:
     kinds, notes = [], []
     for _ in range(3):
@@ -75,7 +74,7 @@ async def test_incremental_backups_restore_with_what_they_lie_over(stage: Stage)
         await stage.sql("DELETE FROM call_turns WHERE turn = 3")
     if not await takes_incremental_ones(stage):
         assert kinds == ["full"] * 3
-        assert notes.count("full: the server is older than PostgreSQL 17") == 3
+        assert notes.count(OLDER) == 3
         assert (await stage.run("restore-check")).verdict is Verdict.OK
         return
     assert kinds == ["full", "incremental", "incremental"]
@@ -95,8 +94,7 @@ async def test_without_summaries_a_backup_is_a_full_one_and_says_why(stage: Stag
         await stage.sql("SELECT pg_reload_conf()")
     made = await stage.run("backup")
     assert made.details["kind"] == "full"
-    why = "the server has summarize_wal off" if able else "the server is older than PostgreSQL 17"
-    assert f"full: {why}" in made.details["notes"]
+    assert ("full: the server has summarize_wal off" if able else OLDER) in made.details["notes"]
 
 
 async def restored_calls(stage: Stage, data: Path, target: Target) -> int:

@@ -125,6 +125,18 @@ async def test_what_goes_wrong_is_a_verdict_without_anybody_s_data(site: Site, c
     assert "380501112233" not in everything
 
 
+async def test_what_a_run_counted_that_failed_is_told(site: Site, connection: Any) -> None:
+    async def damaged(_: JobContext) -> Report:
+        error = JobFailed("one is damaged")
+        error.figures = {"damaged_backups": 1}
+        raise error
+
+    ran = await site.ran(_job(damaged))
+    assert (ran.report.verdict, ran.report.figures) == (Verdict.FAILED, {"damaged_backups": 1})
+    assert json.loads((await _rows(connection))[0]["figures"]) == {"damaged_backups": 1}
+    assert read_measures(measures_file(site.state_dir))["partitions"]["figures"] == {"damaged_backups": 1.0}
+
+
 async def test_a_run_has_a_time_limit(site: Site, connection: Any) -> None:
     async def endless(_: JobContext) -> Report:
         await asyncio.Event().wait()
