@@ -41,7 +41,7 @@ async def alone(database: str, job: str) -> AsyncGenerator[bool, None]:
     """
     async with connected(database) as connection, connection.transaction():
         key = zlib.crc32(f"trunkline job {job}".encode())
-        # To its end: fetchval() leaves a portal open, whose snapshot a concurrent detach would wait for until it gives up.
+        # To its end: fetchval() leaves a portal open, for whose snapshot a concurrent detach waits until it gives up.
         (row,) = await connection.fetch("SELECT pg_try_advisory_xact_lock($1)", key)
         yield row[0]
 

@@ -36,14 +36,16 @@ class JobLock:
             connection = await held.enter_async_context(connected(self._database))
             try:
                 await connection.transaction().start()
-                free = await connection.fetchval(
+                # To its end: fetchval() leaves a portal open, and so a snapshot.
+                (row,) = await connection.fetch(
                     "SELECT pg_try_advisory_xact_lock($1, hashtext($2))", LOCK_CLASS, self._job
                 )
+                free = bool(row[0])
             except _FAULTS as error:
                 raise JobFailed(f"the records' database failed ({type(error).__name__})") from error
             if free:
                 self._held, self._connection = held.pop_all(), connection
-            return bool(free)
+            return free
 
     async def keep(self, is_ours: Callable[[], Awaitable[bool]]) -> None:
         """Take it again whenever the server has lost it: it was restarted, or the network was away for long. Returns
@@ -62,7 +64,7 @@ class JobLock:
         if self._connection is None:
             return False
         try:
-            return bool(await self._connection.fetchval("SELECT 1", timeout=ASK_SECONDS))
+            return bool(await self._connection.fetch("SELECT 1", timeout=ASK_SECONDS))
         except _FAULTS:
             return False
 

@@ -15,6 +15,7 @@ import pytest
 
 from engine import sql
 from engine.errors import ConfigurationError
+from engine.knowledge import tables as knowledge
 from engine.records.writer import migrations
 from ops import tables
 from ops.tables import Made, make_tables, state_of_tables
@@ -162,7 +163,7 @@ async def test_what_hinders_the_knowledge_base_hinders_no_call(
     async def refused(_: Any) -> list[str]:
         raise error
 
-    monkeypatch.setattr(tables.knowledge, "migrate", refused)
+    monkeypatch.setattr(knowledge, "migrate", refused)
     made = await make_tables(connection)
     assert made.lacking.startswith("no knowledge_articles: ")
     assert await connection.fetchval("SELECT count(*) FROM calls") == 0
