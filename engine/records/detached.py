@@ -36,7 +36,7 @@ async def waiting(connection: Any) -> list[Waiting]:
     Raises ConfigurationError where a name does not tell of which table: whoever asks must not go on as though there
     were none; asyncpg.PostgresError.
     """
-    found = {}
+    found: dict[str, str] = {}
     for parent in PARENTS:  # before the marked ones: a detach that is ended between the two is seen in the second
         attached = await connection.fetch(queries()["partitions_of"], parent.table)
         found |= {row["name"]: parent.table for row in attached if row["detaching"]}
