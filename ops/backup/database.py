@@ -15,6 +15,7 @@ from engine.config import Settings
 from engine.errors import ConfigurationError
 from engine.sql import named_queries
 from ops.backup.errors import BackupError, DatabaseGone
+from ops.jobs.database import try_lock
 
 CONNECT_SECONDS: Final = 10.0
 STATEMENT_SECONDS: Final = 600.0
@@ -122,9 +123,9 @@ async def alone(url: str, job: str) -> AsyncIterator[bool]:
     The lock belongs to a transaction on a connection of its own, so that it ends with either.
     """
     async with connected(url, application=f"trunkline-{job}-lock") as connection:
-        transaction = connection.transaction()
+        transaction = connection.transaction(isolation="read_committed")
         await transaction.start()
-        yield bool(await connection.fetchval("SELECT pg_try_advisory_xact_lock($1)", LOCKS[job]))
+        yield await try_lock(connection, "SELECT pg_try_advisory_xact_lock($1)", LOCKS[job])
         with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
             await transaction.rollback()
 

@@ -11,6 +11,7 @@ import asyncpg
 
 from engine.errors import ConfigurationError
 from ops.jobs.database import connected as opened
+from ops.jobs.database import try_lock
 from ops.jobs.job import Job, JobContext, JobFailed
 
 LOCK_SECONDS: Final = 5
@@ -39,11 +40,9 @@ async def alone(database: str, job: str) -> AsyncGenerator[bool, None]:
     The lock belongs to a transaction on a connection of its own, so that it goes with the process that holds it and
     cannot outlive a failed run on a connection that is used again.
     """
-    async with connected(database) as connection, connection.transaction():
+    async with connected(database) as connection, connection.transaction(isolation="read_committed"):
         key = zlib.crc32(f"trunkline job {job}".encode())
-        # To its end: fetchval() leaves a portal open, for whose snapshot a concurrent detach waits until it gives up.
-        (row,) = await connection.fetch("SELECT pg_try_advisory_xact_lock($1)", key)
-        yield row[0]
+        yield await try_lock(connection, "SELECT pg_try_advisory_xact_lock($1)", key)
 
 
 def refuse_unknown_arguments(job: Job, context: JobContext) -> None:

@@ -67,3 +67,14 @@ async def connected(
     finally:
         with contextlib.suppress(*AWAY, asyncpg.PostgresError):
             await connection.close(timeout=5)
+
+
+async def try_lock(connection: Any, query: str, *arguments: Any) -> bool:
+    """What ``query``, which tries an advisory lock of the transaction, says; after it the transaction has no snapshot.
+
+    The portal of a query with arguments stays open until the next one, and with it a snapshot: vacuum would be held up,
+    and whoever detaches a partition concurrently would wait, for as long as the lock is held. A plain query has none.
+    """
+    free = bool(await connection.fetchval(query, *arguments))
+    await connection.execute("SELECT 1")
+    return free

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import asyncpg
 
-from ops.jobs.database import connected
+from ops.jobs.database import connected, try_lock
 from ops.jobs.job import JobFailed
 from ops.jobs.runs import LOCK_CLASS
 
@@ -35,12 +35,10 @@ class JobLock:
         async with contextlib.AsyncExitStack() as held:
             connection = await held.enter_async_context(connected(self._database))
             try:
-                await connection.transaction().start()
-                # To its end: fetchval() leaves a portal open, and so a snapshot.
-                (row,) = await connection.fetch(
-                    "SELECT pg_try_advisory_xact_lock($1, hashtext($2))", LOCK_CLASS, self._job
+                await connection.transaction(isolation="read_committed").start()
+                free = await try_lock(
+                    connection, "SELECT pg_try_advisory_xact_lock($1, hashtext($2))", LOCK_CLASS, self._job
                 )
-                free = bool(row[0])
             except _FAULTS as error:
                 raise JobFailed(f"the records' database failed ({type(error).__name__})") from error
             if free:
@@ -64,9 +62,10 @@ class JobLock:
         if self._connection is None:
             return False
         try:
-            return bool(await self._connection.fetch("SELECT 1", timeout=ASK_SECONDS))
+            await self._connection.execute("SELECT 1", timeout=ASK_SECONDS)  # plain: see try_lock
         except _FAULTS:
             return False
+        return True
 
     async def close(self) -> None:
         """Let go of it."""

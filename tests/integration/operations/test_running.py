@@ -203,6 +203,10 @@ async def test_a_lock_that_the_server_has_lost_is_taken_again(
     running = asyncio.create_task(site.ran(_job(long), "partitions-1"))
     await inside.wait()
     (before,) = await _holders(connection)
+    seen = "SELECT backend_xmin FROM pg_stat_activity WHERE pid = $1"
+    assert await connection.fetchval(seen, before) is None, "it holds up no vacuum"
+    await asyncio.sleep(0.2)
+    assert await connection.fetchval(seen, before) is None, "nor does looking after it"
     assert await connection.fetchval("SELECT pg_terminate_backend($1)", before)
 
     async def another_connection() -> bool:
