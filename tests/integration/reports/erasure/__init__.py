@@ -1,0 +1,1 @@
+"""One caller erased from everywhere."""
