@@ -17,7 +17,7 @@ from ops.backup.programs import Programs
 from ops.backup.site import Site, wal_prefix
 from ops.backup.soundness import fault_of
 from ops.backup.streams import gathered
-from ops.backup.verifying import fetch_base, verify_folder
+from ops.backup.verifying import blamed_on, fetch_base, verify_folder
 from ops.backup.wal import Segment, history_timeline, needed, newest_timeline
 
 _log: Final = logging.getLogger(__name__)
@@ -51,16 +51,9 @@ async def fetch_data(site: Site, backup: Backup, catalogue: Catalogue, programs:
 
 async def _fetch_layer(site: Site, layer: Backup, programs: Programs, folder: Path) -> None:
     """One of a chain, every file of it as its manifest says. Raises as above, and whose fault it is."""
-    try:
+    with blamed_on(layer):
         await fetch_base(site, layer, folder)
         await verify_folder(programs, folder, layer.id)
-    except ObjectMissing as error:
-        gone = Damaged(str(error))
-        gone.backup = layer.id
-        raise gone from error
-    except Damaged as error:
-        error.backup = layer.id
-        raise
 
 
 @dataclass(frozen=True, slots=True)

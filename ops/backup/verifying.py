@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Collection
+import contextlib
+from collections.abc import Collection, Iterator
 from pathlib import Path
 
 from ops.backup.archive import unpack
@@ -35,15 +36,22 @@ async def read_beside(site: Site, backup: Backup, *, but: Collection[str] = ("ba
     Raises Damaged with the backup's id, KeyMismatch, RepositoryError.
     """
     for part in sorted(backup.parts.keys() - set(but)):
-        try:
+        with blamed_on(backup):
             await gathered(site.fetch(backup.object(part), backup.parts[part]))
-        except ObjectMissing as error:
-            gone = Damaged(str(error))
-            gone.backup = backup.id
-            raise gone from error
-        except Damaged as error:
-            error.backup = backup.id
-            raise
+
+
+@contextlib.contextmanager
+def blamed_on(backup: Backup) -> Iterator[None]:
+    """Damage inside is that backup's; what is missing counts as damaged. Raises Damaged with its id."""
+    try:
+        yield
+    except ObjectMissing as error:
+        gone = Damaged(str(error))
+        gone.backup = backup.id
+        raise gone from error
+    except Damaged as error:
+        error.backup = backup.id
+        raise
 
 
 async def fetch_base(site: Site, backup: Backup, folder: Path) -> None:

@@ -12,6 +12,7 @@ from typing import Any, Final
 from uuid import UUID, uuid4
 
 import asyncpg
+import pytest
 
 import engine.records
 from engine.config import Settings, load_settings
@@ -78,6 +79,23 @@ async def make_tables(url: str) -> None:
     for file in sorted(SQL.glob("[0-9]*.sql")):
         await connection.execute(file.read_text(encoding="utf-8"))
     await connection.close()
+
+
+async def begin_detach(site: Site, connection: Any, parent: str, name: str) -> None:
+    """Begin to detach a partition concurrently, and break it off: a reader is in the way."""
+    await connection.execute(
+        f"DROP TABLE {parent}_default"
+    )  # with one it detaches at once or not
+    reader = await site.connect()
+    snapshot = reader.transaction(isolation="repeatable_read")
+    await snapshot.start()
+    await reader.fetchval(f"SELECT count(*) FROM {parent}")
+    await connection.execute("SET statement_timeout = 300")
+    with pytest.raises(asyncpg.QueryCanceledError, match="timeout"):
+        await connection.execute(f"ALTER TABLE {parent} DETACH PARTITION {name} CONCURRENTLY")
+    await snapshot.rollback()
+    await reader.close()
+    await connection.execute("SET statement_timeout = 0")
 
 
 async def add_call(connection: Any, at: datetime, *, words: str = "four winter tyres") -> UUID:

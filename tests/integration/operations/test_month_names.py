@@ -13,7 +13,7 @@ from engine.records.detached import Waiting, waiting
 from engine.records.retention import MARK
 from ops.jobs.job import Report, Verdict
 from ops.jobs.retention import JOB
-from tests.integration.operations.site import Site, add_call, counts
+from tests.integration.operations.site import Site, add_call, begin_detach, counts
 
 LAST = datetime(2024, 12, 5, tzinfo=UTC)
 WAITING = {
@@ -68,17 +68,7 @@ async def test_they_are_not_lost_when_their_export_fails(named: Site, connection
 
 
 async def test_one_whose_detach_was_not_ended_is_not_lost_either(named: Site, connection: Any, tmp_path: Path) -> None:
-    await connection.execute("DROP TABLE calls_default")  # with one, PostgreSQL detaches in no other way than at once
-    reader = await named.connect()
-    snapshot = reader.transaction(isolation="repeatable_read")
-    await snapshot.start()
-    await reader.fetchval("SELECT count(*) FROM calls")
-    await connection.execute("SET statement_timeout = 300")
-    with pytest.raises(Exception, match="timeout"):
-        await connection.execute("ALTER TABLE calls DETACH PARTITION calls_y2024 CONCURRENTLY")
-    await snapshot.rollback()
-    await reader.close()
-    await connection.execute("SET statement_timeout = 0")
+    await begin_detach(named, connection, "calls", "calls_y2024")
     assert await waiting(connection) == [Waiting("calls", "calls_y2024")]
     assert "could not be exported" in (await _run(named, _blocked(tmp_path))).summary
     assert set(await waiting(connection)) == WAITING

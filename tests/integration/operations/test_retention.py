@@ -21,7 +21,7 @@ from ops.jobs import partitions as partitions_job
 from ops.jobs.connection import alone
 from ops.jobs.job import JobFailed, Report, Verdict
 from ops.jobs.retention import JOB
-from tests.integration.operations.site import NOW, Site, add_call, counts, partitions
+from tests.integration.operations.site import NOW, Site, add_call, begin_detach, counts, partitions
 
 OLD = Month(2025, 9)
 TRUST = {"trust-clock": "yes"}
@@ -266,17 +266,7 @@ async def test_without_a_default_partition_months_are_detached_concurrently(fill
 
 
 async def test_a_detach_that_was_not_ended_is_ended(filled: Site, connection: Any) -> None:
-    await connection.execute("DROP TABLE calls_default")  # with one, PostgreSQL detaches in no other way than at once
-    reader = await filled.connect()
-    snapshot = reader.transaction(isolation="repeatable_read")
-    await snapshot.start()
-    await reader.fetchval("SELECT count(*) FROM calls")
-    await connection.execute("SET statement_timeout = 300")
-    with pytest.raises(Exception, match="timeout"):
-        await connection.execute("ALTER TABLE calls DETACH PARTITION calls_2025_09 CONCURRENTLY")
-    await snapshot.rollback()
-    await reader.close()
-    await connection.execute("SET statement_timeout = 0")
+    await begin_detach(filled, connection, "calls", "calls_2025_09")
     assert await connection.fetchval("SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == 1
     assert (await _run(filled)).details["removed"] == ["2025-09", "2025-10"]
     assert await connection.fetchval("SELECT count(*) FROM pg_inherits WHERE inhdetachpending") == 0
