@@ -83,9 +83,7 @@ async def make_tables(url: str) -> None:
 
 async def begin_detach(site: Site, connection: Any, parent: str, name: str) -> None:
     """Begin to detach a partition concurrently, and break it off: a reader is in the way."""
-    await connection.execute(
-        f"DROP TABLE {parent}_default"
-    )  # with one it detaches at once or not
+    await connection.execute(f"DROP TABLE {parent}_default")  # with one it detaches at once or not
     reader = await site.connect()
     snapshot = reader.transaction(isolation="repeatable_read")
     await snapshot.start()
