@@ -31,12 +31,14 @@ from ops.child import ServerFailed
 from ops.own_postgres import OwnPostgres
 
 RATE: Final = 2_000
-"""Events a second."""
+"""Events a second that must be in the tables, counted until the last of them is there."""
+OFFERED: Final = 2_050
+"""Events a second that are made."""
 SECONDS: Final = 30.0
 TICK: Final = 0.05
 CALL_RATE: Final = 6.0
 """Events a second of one call: turns, tools, states and partial texts."""
-OUTAGE_SECONDS: Final = 60.0
+OUTAGE_SECONDS: Final = 600.0
 CALLS: Final = 20
 DRAIN_SECONDS: Final = 120.0
 P99_SECONDS: Final = 2.0
@@ -109,7 +111,7 @@ async def measure(
         server = OwnPostgres(own)
         try:
             await asyncio.to_thread(server.start)
-            progress(f"{RATE} events a second for {SECONDS:g} s")
+            progress(f"{OFFERED} events a second for {SECONDS:g} s")
             await _sustained(report, own, folder)
             progress(f"{calls} calls, PostgreSQL away for {seconds:g} s")
             await _outage(report, own, folder, server, calls=calls, seconds=seconds)
@@ -126,20 +128,20 @@ async def _sustained(report: Report, settings: Settings, folder: Path) -> None:
         began, busy = time.monotonic(), time.process_time()
         appended = 0
         while (now := time.monotonic() - began) < SECONDS:
-            while appended < now * RATE:
+            while appended < now * OFFERED:
                 record = callers[appended % len(callers)].next()
                 before = time.perf_counter()
                 outbox.append(record)
                 appends.append(time.perf_counter() - before)
                 appended += 1
             await asyncio.sleep(TICK)
-        took = time.monotonic() - began
         await recorder.drain(DRAIN_SECONDS)
+        took = time.monotonic() - began
         busy = time.process_time() - busy
         counted = await _counted(settings)
         expected = _expected(callers)
     late = Summary.of(lags)
-    report.add("events a second", appended / took, at_least=RATE * 0.99)
+    report.add("events a second, until the last is in its row", appended / took, at_least=RATE)
     report.add("event → row, p50", late.p50 * 1000, "ms")
     report.add("event → row, p99", late.p99 * 1000, "ms", at_most=P99_SECONDS * 1000)
     report.add("event → row, worst", late.worst * 1000, "ms")
