@@ -119,7 +119,8 @@ async def test_a_key_that_is_gone_is_named_and_closes_nothing_else(
         await lost.run("backup")
     assert [each.key_id for each in await kept(stage)] == [old]
 
-    await rotated(stage).run("backup")  # it was found again, and lost after the first backup with the new one
+    found = await rotated(stage).run("backup")  # it was found again, and lost after the first backup with the new one
+    assert found.verdict is Verdict.OK, found.summary
     first, second = await kept(rotated(stage))
     assert await restored_calls(lost, ground / "new", monkeypatch) == 300
     with pytest.raises(KeyMismatch, match=f"backups/{first.id}/record is encrypted with the key {old}"):
