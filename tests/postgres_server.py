@@ -17,6 +17,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
 
+import pytest
+
 from tests.ports import free_port
 from tests.versions.programs import embedded
 
@@ -29,6 +31,12 @@ def under_test() -> Path | None:
     """The folder of programs that the tests are to be run with; None: those of the package."""
     named = os.environ.get("POSTGRES_UNDER_TEST")
     return Path(named) if named else None
+
+
+async def needs_pgvector(connection: Any) -> None:
+    """Skips the test where the server has none: the package brings it, Debian 12's PostgreSQL has it not."""
+    if not await connection.fetchval("SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'"):
+        pytest.skip("this PostgreSQL has no pgvector, which the package brings and Debian 12 has not")
 
 
 @contextlib.contextmanager

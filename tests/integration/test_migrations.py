@@ -20,7 +20,7 @@ from engine.records.writer import migrations
 from ops import tables
 from ops.tables import Made, make_tables, state_of_tables
 from tests.ports import free_port
-from tests.postgres_server import running_postgres
+from tests.postgres_server import needs_pgvector, running_postgres
 
 
 @pytest.fixture(scope="module")
@@ -125,7 +125,8 @@ def command(url: str, *words: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-async def test_the_command_makes_the_tables_and_tells_how_they_stand(url: str) -> None:
+async def test_the_command_makes_the_tables_and_tells_how_they_stand(url: str, connection: Any) -> None:
+    await needs_pgvector(connection)
     pending = await asyncio.to_thread(command, url, "status")
     assert (pending.returncode, "pending: records/0001_calls.sql" in pending.stdout) == (3, True)
     assert "pending: knowledge/0001_articles.sql" in pending.stdout
@@ -137,6 +138,7 @@ async def test_the_command_makes_the_tables_and_tells_how_they_stand(url: str) -
 
 
 async def test_the_tables_of_the_domain_are_there(connection: Any) -> None:
+    await needs_pgvector(connection)
     assert (await make_tables(connection)).lacking == ""
     assert await connection.fetchval("SELECT count(*) FROM knowledge_articles") == 0
     found, lacking = await state_of_tables(connection)
@@ -170,6 +172,7 @@ async def test_what_hinders_the_knowledge_base_hinders_no_call(
 
 
 async def test_a_user_who_may_not_make_the_extension_is_told(url: str, connection: Any) -> None:
+    await needs_pgvector(connection)
     await connection.execute("DROP ROLE IF EXISTS plain")
     await connection.execute("CREATE ROLE plain LOGIN")
     await connection.execute("GRANT CREATE ON SCHEMA public TO plain")

@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from tests.backup_site.stage import Stage
+from tests.postgres_server import under_test
 
 pytestmark = pytest.mark.timeout(180)
 
@@ -33,6 +34,7 @@ async def test_a_run_ends_as_failed(stage: Stage, job: str, place: str) -> None:
         "TRUNKLINE_BACKUP_TO": stage.settings.backup.to,
         "TRUNKLINE_BACKUP_KEY_FILE": str(stage.settings.backup.key_file),
         "TRUNKLINE_STATE_DIR": str(stage.settings.paths.state_dir),
+        "TRUNKLINE_POSTGRES_PROGRAMS": str(under_test() or ""),
     }
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-c", RUN, job, env=environment, stdout=asyncio.subprocess.PIPE

@@ -18,6 +18,7 @@ from engine.config.reports import ReportSettings
 from engine.errors import ConfigurationError, KnowledgeUnavailable
 from ops.jobs import callbacks, embeddings
 from ops.jobs.job import JobContext, JobFailed, Verdict
+from tests.postgres_server import needs_pgvector
 from tests.records_rows import at, call, insert
 from tests.word_meaning import WordMeaning
 
@@ -152,8 +153,7 @@ def with_knowledge(settings: Settings, database: str) -> Settings:
 async def test_articles_are_embedded_once(
     database: str, connection: Any, context: Context, settings: Settings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    if not await connection.fetchval("SELECT count(*) FROM pg_available_extensions WHERE name = 'vector'"):
-        pytest.skip("this PostgreSQL has no pgvector, which the package brings and Debian 12 has not")
+    await needs_pgvector(connection)
     monkeypatch.setattr(embeddings, "Meaning", WordMeaning)
     there = with_knowledge(settings, database)
     first = await embeddings.JOB.run(context(NOW, settings=there))
