@@ -133,7 +133,9 @@ class Carrier:
             try:
                 await self._locked_session(connection, staging, until_lsn, deadline)
             finally:
-                with contextlib.suppress(TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError):
+                with contextlib.suppress(
+                    TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError
+                ):
                     await within(_UNLOCK_SECONDS, connection.fetchval(self._sql["leave_lock"], LOCKS["wal"]))
 
     async def _locked_session(

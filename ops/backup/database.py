@@ -88,11 +88,16 @@ async def connected(url: str, *, application: str = "trunkline-backup") -> Async
         connection = await asyncpg.connect(
             url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS, server_settings=_session(application)
         )
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise DatabaseGone(f"the database cannot be reached ({type(error).__name__})") from error
     try:
         yield connection
-    except (ConnectionError, asyncpg.InterfaceError, asyncpg.PostgresConnectionError) as error:
+    except (
+        ConnectionError,
+        asyncpg.InterfaceError,
+        asyncpg.InternalClientError,  # a connection that was cut in the middle of an answer
+        asyncpg.PostgresConnectionError,
+    ) as error:
         raise DatabaseGone(f"the connection to the database broke ({type(error).__name__})") from error
     except asyncpg.PostgresError as error:
         raise DatabaseGone(f"the database failed ({type(error).__name__})") from error
@@ -126,7 +131,7 @@ async def alone(url: str, job: str) -> AsyncIterator[bool]:
         transaction = connection.transaction(isolation="read_committed")
         await transaction.start()
         yield await try_lock(connection, "SELECT pg_try_advisory_xact_lock($1)", LOCKS[job])
-        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, OSError):
+        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
             await transaction.rollback()
 
 

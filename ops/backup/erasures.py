@@ -248,7 +248,7 @@ async def erase_again(url: str, known: Known) -> str:
         return "nobody was ever erased at this site"
     try:
         done = await reapply_erased(url, [Erased(key, known.tombstones) for key in known.keys])
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
         raise BackupError(
             f"who was erased could not be erased again ({type(error).__name__}): the site must not go up like that"
         ) from error

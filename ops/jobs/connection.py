@@ -19,7 +19,13 @@ STATEMENT_SECONDS: Final = 120
 ERASURE: Final = "erasure"
 """The job that changes what is old: nobody copies rows for good beside it."""
 
-DATABASE_FAULTS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+DATABASE_FAULTS: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # a connection that was cut in the middle of an answer
+)
 """What asyncpg raises. The text of these may show a row's values: tell their kind alone."""
 
 

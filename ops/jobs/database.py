@@ -24,7 +24,13 @@ SILENCE: Final = 5.0
 """Seconds beyond a statement's own limit after which a server that says nothing is given up."""
 GONE: Final = {"tcp_keepalives_idle": "60", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "6"}
 """The server lets go of the lock of a machine that lost its power after two minutes, and not after two hours."""
-AWAY: Final = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+AWAY: Final = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 
 
 def records_database(settings: Settings) -> str:

@@ -16,7 +16,7 @@ from ops.jobs.runs import LOCK_CLASS
 LOOK_SECONDS: Final = 10.0
 """Between two looks at whether the connection that holds it lives."""
 ASK_SECONDS: Final = 10.0
-_FAULTS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_FAULTS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class JobLock:
