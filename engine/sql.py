@@ -20,6 +20,13 @@ import asyncpg
 
 from engine.errors import ConfigurationError
 
+FAULTS: Final = (
+    OSError,  # and TimeoutError
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # the connection was cut in the middle of an answer
+)
+"""All that asyncpg raises. The text of these may show a row's values: tell their kind alone."""
 LOCK_SECONDS: Final = 5
 """How long a statement may wait for a lock that a call's records hold: whoever waits for a table keeps others waiting
 behind him."""

@@ -14,6 +14,7 @@ from engine.config import Settings
 from engine.config.records import EMBEDDED
 from engine.errors import ConfigurationError, TrunklineError
 from engine.records.places import database_url
+from engine.sql import FAULTS
 from ops.tables import Made, make_tables, state_of_tables
 
 CONNECT_SECONDS: Final = 10.0
@@ -22,7 +23,7 @@ UP_TO_DATE, UNREACHABLE, PENDING = 0, 1, 3
 """Exit codes of ``status``."""
 
 NOT_RUNNING: Final = "the embedded database does not run; its tables are made whenever `trunkline up` starts it"
-_FAILURES = (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_FAILURES = (*FAULTS, ValueError)
 """ValueError: an address that is none, such as a password with a slash in it that is not escaped."""
 
 

@@ -24,6 +24,7 @@ from engine.knowledge.embedding import embed
 from engine.knowledge.meaning import Meaning
 from engine.knowledge.ranking import Space
 from engine.knowledge.tables import migrate
+from engine.sql import FAULTS
 
 CONNECT_SECONDS: Final = 10.0
 STATEMENT_SECONDS: Final = 60.0
@@ -66,7 +67,7 @@ async def update(
             )
             for playbook in playbooks
         ]
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+    except FAULTS as error:
         # The text of such an error may show an address or a value: its kind is enough.
         raise KnowledgeUnavailable(f"the knowledge database failed ({type(error).__name__})") from error
     finally:

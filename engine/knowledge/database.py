@@ -15,6 +15,7 @@ from engine.knowledge.port import MAX_QUERY, Hit, Passage
 from engine.knowledge.ranking import Embedded, Ranking, Space
 from engine.knowledge.tables import queries
 from engine.knowledge.words import NO_SPELLINGS, content_stems
+from engine.sql import FAULTS
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -105,7 +106,7 @@ class DatabaseKnowledge:
                 return await work
         except TimeoutError as error:
             raise KnowledgeUnavailable(f"the knowledge database gave no answer within {self._timeout:g} s") from error
-        except (OSError, asyncpg.PostgresError, asyncpg.InterfaceError) as error:
+        except FAULTS as error:
             # The text of a server's error may show the address or a value: its kind is enough.
             raise KnowledgeUnavailable(f"the knowledge database failed ({type(error).__name__})") from error
 

@@ -12,11 +12,11 @@ from typing import Any, Final
 import asyncpg
 
 from engine.records.ops_file import change_entry
-from engine.sql import named_queries
+from engine.sql import FAULTS, named_queries
 
 TELL_SECONDS: Final = 60.0
 ASK_SECONDS: Final = 10.0
-_AWAY: Final = (OSError, TimeoutError, ValueError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_AWAY: Final = (*FAULTS, ValueError)
 _FINISH: Final = ("last_finished", "last_duration_s", "last_verdict")
 
 logger = logging.getLogger(__name__)

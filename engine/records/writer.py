@@ -19,13 +19,14 @@ from engine.records.dead_letters import DeadLetters
 from engine.records.reading import Entry
 from engine.records.rows import CallFacts, PoisonEventError, Rows
 from engine.records.sink import SinkAway, SinkCounts
+from engine.sql import FAULTS
 
 CONNECT_SECONDS: Final = 5.0
 STATEMENT_SECONDS: Final = 30.0
 LOCK_SECONDS: Final = 10.0
 FOLDER: Final = Path(__file__).with_name("sql")
 
-_AWAY = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_AWAY = FAULTS
 _REFUSALS: Final = (
     asyncpg.LockNotAvailableError,
     asyncpg.QueryCanceledError,

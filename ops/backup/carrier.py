@@ -19,9 +19,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-import asyncpg
-
 from engine.errors import TrunklineError
+from engine.sql import FAULTS
 from ops.backup.catalogue import read_catalogue
 from ops.backup.database import LOCKS, Server, connected, for_programs, queries
 from ops.backup.erasures import Watch
@@ -133,9 +132,7 @@ class Carrier:
             try:
                 await self._locked_session(connection, staging, until_lsn, deadline)
             finally:
-                with contextlib.suppress(
-                    TimeoutError, OSError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError
-                ):
+                with contextlib.suppress(*FAULTS):
                     await within(_UNLOCK_SECONDS, connection.fetchval(self._sql["leave_lock"], LOCKS["wal"]))
 
     async def _locked_session(

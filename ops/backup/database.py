@@ -13,7 +13,7 @@ import asyncpg
 
 from engine.config import Settings
 from engine.errors import ConfigurationError
-from engine.sql import named_queries
+from engine.sql import FAULTS, named_queries
 from ops.backup.errors import BackupError, DatabaseGone
 from ops.jobs.database import try_lock
 
@@ -88,7 +88,7 @@ async def connected(url: str, *, application: str = "trunkline-backup") -> Async
         connection = await asyncpg.connect(
             url, timeout=CONNECT_SECONDS, command_timeout=STATEMENT_SECONDS, server_settings=_session(application)
         )
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+    except FAULTS as error:
         raise DatabaseGone(f"the database cannot be reached ({type(error).__name__})") from error
     try:
         yield connection
@@ -131,7 +131,7 @@ async def alone(url: str, job: str) -> AsyncIterator[bool]:
         transaction = connection.transaction(isolation="read_committed")
         await transaction.start()
         yield await try_lock(connection, "SELECT pg_try_advisory_xact_lock($1)", LOCKS[job])
-        with contextlib.suppress(asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError, OSError):
+        with contextlib.suppress(*FAULTS):
             await transaction.rollback()
 
 

@@ -23,6 +23,7 @@ from engine.errors import ConfigurationError
 from engine.records.erasing import Erased, Tombstone, key_id
 from engine.records.erasure_rows import reapply_erased
 from engine.records.tombstones import KEY, TOMBSTONES, buried, bury, key_of, leave_key
+from engine.sql import FAULTS
 from ops.backup.catalogue import BACKUPS, Backup, Catalogue, Part, read_catalogue
 from ops.backup.database import queries
 from ops.backup.errors import BackupError, Damaged, KeyMismatch, ObjectMissing
@@ -248,7 +249,7 @@ async def erase_again(url: str, known: Known) -> str:
         return "nobody was ever erased at this site"
     try:
         done = await reapply_erased(url, [Erased(key, known.tombstones) for key in known.keys])
-    except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError) as error:
+    except FAULTS as error:
         raise BackupError(
             f"who was erased could not be erased again ({type(error).__name__}): the site must not go up like that"
         ) from error

@@ -15,6 +15,7 @@ from typing import Final
 
 import asyncpg
 
+from engine.sql import FAULTS
 from ops.backup.errors import Damaged, RecoveryEndedEarly, ToolFailed
 from ops.backup.leftovers import SERVERS, marked_as_ours
 from ops.backup.programs import Programs, ended
@@ -139,7 +140,7 @@ async def _until_ready(process: asyncio.subprocess.Process, url: str, log: Path,
             ready = await _takes_writers(url)
         except (asyncpg.InvalidAuthorizationSpecificationError, asyncpg.InvalidCatalogNameError) as error:
             raise ToolFailed(f"the restored server has no such role or database ({type(error).__name__})") from error
-        except (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError):
+        except FAULTS:
             if time.monotonic() > deadline:
                 raise ToolFailed(f"the server was not ready within {seconds:.0f} s") from None
             await asyncio.sleep(LOOK_SECONDS)

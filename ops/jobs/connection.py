@@ -7,9 +7,8 @@ import zlib
 from collections.abc import AsyncGenerator
 from typing import Any, Final
 
-import asyncpg
-
 from engine.errors import ConfigurationError
+from engine.sql import FAULTS
 from ops.jobs.database import connected as opened
 from ops.jobs.database import try_lock
 from ops.jobs.job import Job, JobContext, JobFailed
@@ -19,15 +18,6 @@ STATEMENT_SECONDS: Final = 120
 ERASURE: Final = "erasure"
 """The job that changes what is old: nobody copies rows for good beside it."""
 
-DATABASE_FAULTS: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,  # a connection that was cut in the middle of an answer
-)
-"""What asyncpg raises. The text of these may show a row's values: tell their kind alone."""
-
 
 @contextlib.asynccontextmanager
 async def connected(database: str, *, statement_seconds: int = STATEMENT_SECONDS) -> AsyncGenerator[Any, None]:
@@ -35,7 +25,7 @@ async def connected(database: str, *, statement_seconds: int = STATEMENT_SECONDS
     try:
         async with opened(database, lock_ms=LOCK_SECONDS * 1000, statement_ms=statement_seconds * 1000) as connection:
             yield connection
-    except DATABASE_FAULTS as error:
+    except FAULTS as error:
         raise JobFailed(f"the records' database failed ({type(error).__name__})") from error
 
 

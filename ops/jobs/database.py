@@ -12,6 +12,7 @@ from engine.config import Settings
 from engine.config.records import NONE
 from engine.records.partition_facts import SESSION
 from engine.records.places import database_url
+from engine.sql import FAULTS
 from ops.jobs.job import JobFailed
 
 CONNECT_SECONDS: Final = 10.0
@@ -24,13 +25,6 @@ SILENCE: Final = 5.0
 """Seconds beyond a statement's own limit after which a server that says nothing is given up."""
 GONE: Final = {"tcp_keepalives_idle": "60", "tcp_keepalives_interval": "10", "tcp_keepalives_count": "6"}
 """The server lets go of the lock of a machine that lost its power after two minutes, and not after two hours."""
-AWAY: Final = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresConnectionError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
 
 
 def records_database(settings: Settings) -> str:
@@ -65,13 +59,13 @@ async def connected(
             command_timeout=statement_ms / 1000 + SILENCE,
             server_settings={**SESSION, **bounds},
         )
-    except (*AWAY, asyncpg.PostgresError, ValueError) as error:
+    except (*FAULTS, ValueError) as error:
         # The text of such an error may show an address or a name: its kind is enough.
         raise JobFailed(f"the records' database cannot be reached ({type(error).__name__})") from error
     try:
         yield connection
     finally:
-        with contextlib.suppress(*AWAY, asyncpg.PostgresError):
+        with contextlib.suppress(*FAULTS):
             await connection.close(timeout=5)
 
 

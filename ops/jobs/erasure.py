@@ -26,11 +26,12 @@ from engine.records.erasure_rows import Caller, KnownCall, calls_of, erase_rows,
 from engine.records.places import redis_url
 from engine.records.report_sql import report_queries
 from engine.records.tombstones import KEY, TOMBSTONES, bury, key_of
+from engine.sql import FAULTS
 from ops.erasure.files import file_places
 from ops.erasure.places import PlaceUnreached, Wanted
 from ops.erasure.redis import erase_redis
 from ops.erasure.remains import remains
-from ops.jobs.connection import DATABASE_FAULTS, ERASURE, alone, connected, refuse_unknown_arguments, switch
+from ops.jobs.connection import ERASURE, alone, connected, refuse_unknown_arguments, switch
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.private_files import write_private
 from ops.jobs.retention_beside import queries
@@ -292,7 +293,7 @@ async def _reapply(context: JobContext, now: datetime) -> Report:
         done = await reapply(
             context.database, settings.paths.state_dir, key_file=settings.reports.erasure_key_file, now=now
         )
-    except DATABASE_FAULTS as error:
+    except FAULTS as error:
         raise JobFailed(f"the records' database or the tombstones' file failed ({type(error).__name__})") from error
     rows = sum(done.rows.values())
     summary = f"{done.callers} callers had come back: {rows} rows erased again"

@@ -7,8 +7,7 @@ import contextlib
 from collections.abc import Awaitable, Callable
 from typing import Any, Final
 
-import asyncpg
-
+from engine.sql import FAULTS
 from ops.jobs.database import connected, try_lock
 from ops.jobs.job import JobFailed
 from ops.jobs.runs import LOCK_CLASS
@@ -16,7 +15,6 @@ from ops.jobs.runs import LOCK_CLASS
 LOOK_SECONDS: Final = 10.0
 """Between two looks at whether the connection that holds it lives."""
 ASK_SECONDS: Final = 10.0
-_FAULTS: Final = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError, asyncpg.InternalClientError)
 
 
 class JobLock:
@@ -39,7 +37,7 @@ class JobLock:
                 free = await try_lock(
                     connection, "SELECT pg_try_advisory_xact_lock($1, hashtext($2))", LOCK_CLASS, self._job
                 )
-            except _FAULTS as error:
+            except FAULTS as error:
                 raise JobFailed(f"the records' database failed ({type(error).__name__})") from error
             if free:
                 self._held, self._connection = held.pop_all(), connection
@@ -63,7 +61,7 @@ class JobLock:
             return False
         try:
             await self._connection.execute("SELECT 1", timeout=ASK_SECONDS)  # plain: see try_lock
-        except _FAULTS:
+        except FAULTS:
             return False
         return True
 

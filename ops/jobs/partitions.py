@@ -13,6 +13,7 @@ from engine.config.terms import months_ahead as months_wanted
 from engine.errors import TrunklineError
 from engine.records.partition_facts import read_facts
 from engine.records.partitions import PARENTS, Parent, Step, months_ahead, plan, quoted
+from engine.sql import FAULTS
 from ops.jobs.database import DDL_LOCK, LOCK_MS, connected
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.split_partition import split_partition
@@ -21,7 +22,6 @@ LOCK_TRIES: Final = 10
 LOCK_PAUSE: Final = 1.0
 """Seconds between two tries to have the locks of a step."""
 BUSY: Final = (asyncpg.LockNotAvailableError, asyncpg.DeadlockDetectedError)
-FAULTS: Final = (asyncpg.PostgresError, asyncpg.InterfaceError, OSError)
 
 
 async def run(context: JobContext) -> Report:

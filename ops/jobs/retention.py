@@ -28,12 +28,13 @@ from engine.records.retention import (
     proof_days,
     why_not_believed,
 )
+from engine.sql import FAULTS
 from ops.jobs.connection import ERASURE, alone
 from ops.jobs.database import DDL_LOCK, LOCK_MS, connected
 from ops.jobs.detached_months import TEXTS, attach_again, remove_texts
 from ops.jobs.job import Job, JobContext, JobFailed, Report, Verdict
 from ops.jobs.month_export import export_table
-from ops.jobs.partitions import BUSY, FAULTS, LOCK_PAUSE, LOCK_TRIES, apply, reason, sql_of
+from ops.jobs.partitions import BUSY, LOCK_PAUSE, LOCK_TRIES, apply, reason, sql_of
 from ops.jobs.retention_beside import due as due_beside
 from ops.jobs.retention_beside import limits
 from ops.jobs.retention_beside import remove as remove_beside

@@ -15,8 +15,8 @@ from typing import Any, Final
 import asyncpg
 
 import engine.records
-from engine.sql import named_queries
-from ops.jobs.database import AWAY, connected
+from engine.sql import FAULTS, named_queries
+from ops.jobs.database import connected
 from ops.jobs.job import JobFailed, Report, Verdict
 
 RECORD_SECONDS: Final = 10.0
@@ -151,7 +151,7 @@ async def _asking(database: str) -> AsyncIterator[Any]:
             yield connection
         except asyncpg.UndefinedTableError as error:
             raise JobFailed("the records' database has no table ops_runs: run `trunkline db migrate`") from error
-        except (*AWAY, asyncpg.PostgresError) as error:
+        except FAULTS as error:
             raise JobFailed(f"the records' database failed ({type(error).__name__})") from error
 
 
